@@ -1,0 +1,1 @@
+//! stdout: placeholder replaced below.

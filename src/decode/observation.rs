@@ -1,0 +1,188 @@
+//! The one record that flows: what a packet is evidence of.
+//!
+//! In: nothing. Out: [`Observation`], [`Address`], [`Kind`]. Must not know who reads it.
+//! Its fields are the packet's, in host order, and only what detection has asked for.
+//! Read next: `mod.rs` (who makes it), `dispatch/owner.rs` (whose evidence it is).
+
+use std::{fmt, net::IpAddr, net::Ipv6Addr, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Time;
+
+/// An IP address of either family; IPv4 stands mapped (`::ffff:a.b.c.d`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Address(pub u128);
+
+impl Address {
+    const MAPPED: u128 = 0xffff_0000_0000;
+
+    /// From the four bytes of an IPv4 address.
+    #[inline]
+    #[must_use]
+    pub fn v4(bytes: [u8; 4]) -> Self {
+        Self(Self::MAPPED | u128::from(u32::from_be_bytes(bytes)))
+    }
+
+    /// From the sixteen bytes of an IPv6 address.
+    #[inline]
+    #[must_use]
+    pub fn v6(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The 32 bits of an IPv4 address, if it is one.
+    #[inline]
+    #[must_use]
+    pub fn as_v4(self) -> Option<u32> {
+        (self.0 >> 32 == Self::MAPPED >> 32).then_some(self.0 as u32)
+    }
+
+    /// As the standard library has it.
+    #[must_use]
+    pub fn ip(self) -> IpAddr {
+        Ipv6Addr::from_bits(self.0).to_canonical()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ip().fmt(f)
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::v4(ip.octets()),
+            IpAddr::V6(ip) => Self::v6(ip.octets()),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = std::net::AddrParseError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<IpAddr>().map(Self::from)
+    }
+}
+
+/// What sort of evidence a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Kind {
+    /// Any TCP segment but a plain ACK or data; its flags tell more.
+    Tcp,
+    /// A UDP datagram, either way.
+    Udp,
+    /// An ICMP or ICMPv6 request: echo, timestamp, address mask. `icmp_type` tells which.
+    IcmpRequest,
+    /// The answer to one.
+    IcmpReply,
+    /// An ICMP error. `src` and `src_port` are the door that the quoted packet was for,
+    /// `dst` and `dst_port` its sender; `protocol`, `tcp_seq` and so on are the quoted packet's.
+    /// Whether the target itself sent the error, or some router, stands in `marks`.
+    IcmpError,
+    /// SCTP with INIT as first chunk.
+    SctpInit,
+    /// SCTP with INIT-ACK as first chunk: the door is open.
+    SctpInitAck,
+    /// SCTP with ABORT as first chunk: the door is closed.
+    SctpAbort,
+    /// SCTP with COOKIE-ECHO as first chunk.
+    SctpCookieEcho,
+    /// An ARP request: `src` asks who has `dst`.
+    ArpRequest,
+    /// An ARP reply: `src` has itself, says so to `dst`.
+    ArpReply,
+    /// Any other protocol over IP.
+    Other,
+}
+
+/// Oddities of a packet, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Marks(pub u16);
+
+impl Marks {
+    /// It came in fragments.
+    pub const FRAGMENTED: Self = Self(1);
+    /// The capture cut it: fields may be missing, lengths come from headers.
+    pub const CUT: Self = Self(2);
+    /// IPv4 options or IPv6 extension headers were there.
+    pub const IP_OPTIONS: Self = Self(4);
+    /// TCP options were there.
+    pub const TCP_OPTIONS: Self = Self(8);
+    /// Sent to a multicast or broadcast address (of the link or of IP).
+    pub const TO_MANY: Self = Self(16);
+    /// IPv4 "don't fragment".
+    pub const DONT_FRAGMENT: Self = Self(32);
+    /// The only TCP option was MSS: raw senders write no more.
+    pub const MSS_ONLY: Self = Self(64);
+    /// An ICMP error that the quoted packet's own target sent.
+    pub const BY_TARGET: Self = Self(128);
+
+    /// Whether all bits of `mark` are set.
+    #[inline]
+    #[must_use]
+    pub fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 == mark.0
+    }
+
+    /// Sets the bits of `mark`.
+    #[inline]
+    pub fn set(&mut self, mark: Self) {
+        self.0 |= mark.0;
+    }
+}
+
+/// ARP has no IP protocol number; this one (of the reserved 255) stands for it in [`Observation::protocol`].
+pub const ARP: u8 = 255;
+
+/// A packet that is evidence about somebody. Serialisable, of fixed size, all by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Who sent it. Of an ICMP error: the door's host, see [`Kind::IcmpError`].
+    pub src: Address,
+    /// To whom.
+    pub dst: Address,
+    /// The capture's stamp: what is printed.
+    pub stamp: Time,
+    /// The clock: what time-outs use.
+    pub clock: Time,
+    /// Its frame's place in the run; a rebuilt datagram has its last fragment's.
+    pub seq: u64,
+    /// TCP sequence number.
+    pub tcp_seq: u32,
+    /// TCP acknowledgement number.
+    pub tcp_ack: u32,
+    /// TCP, UDP, SCTP source port; ICMP identifier of a request or reply.
+    pub src_port: u16,
+    /// TCP, UDP, SCTP target port; ICMP sequence number of a request or reply.
+    pub dst_port: u16,
+    /// TCP window as it stands, unscaled.
+    pub window: u16,
+    /// IPv4 identification; 0 for IPv6.
+    pub ip_id: u16,
+    /// Payload bytes behind the transport header, as the headers say.
+    pub payload_len: u16,
+    /// 802.1Q tag ids from the outside in; 0 for none. Ids are 12 bits.
+    pub vlan: [u16; 2],
+    /// Oddities.
+    pub marks: Marks,
+    /// The sender's address on the link, where the link has one.
+    pub mac: [u8; 6],
+    /// IP protocol number, or [`ARP`].
+    pub protocol: u8,
+    /// What sort of evidence it is.
+    pub kind: Kind,
+    /// TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
+    pub flags: u8,
+    /// IPv4 TTL or IPv6 hop limit.
+    pub ttl: u8,
+    /// IPv4 TOS or IPv6 traffic class.
+    pub tos: u8,
+    /// ICMP type.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+}

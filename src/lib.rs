@@ -1,0 +1,28 @@
+//! Tripline tells an administrator who is rattling the doors.
+//!
+//! ```text
+//! source ─► decode ─► defragment ─► dispatch ─► cells ───────► correlate ─► rules ─► outputs
+//! batches   nom,      (the rare     by owner    first contacts, in order of  route    own threads
+//!           parallel   ones)                    suspects        clock, seq
+//!           by piece  sequential                parallel        sequential
+//! ```
+//!
+//! Everything flows one way; nothing feeds back. That is what makes the result
+//! independent of threads, batches and files.
+//!
+//! | stage | goes in | comes out |
+//! |---|---|---|
+//! | [`source`] | files, standard input | batches of records, cut into pieces |
+//! | [`decode`] | one frame | a class and, when it is evidence, an observation |
+//! | [`defragment`] | fragments, in order | whole datagrams |
+//! | [`dispatch`] | observations | the same, by the cells that own them |
+//! | [`cells`] | one address's packets, in order | first contacts with outcomes, suspects |
+//! | [`correlate`] | what all cells saw, in order | scan events |
+//! | [`rules`] | an event | severity, and the outputs that get it |
+//! | [`output`] | events with text | bytes somewhere, on threads of their own |
+//!
+//! Read next: `docs/ARCHITECTURE.md`, then the `//!` of each stage in that order;
+//! [`engine`] is the one place that wires them.
+
+pub mod decode;
+pub mod source;

@@ -1,0 +1,3 @@
+//! The program: the library with the built-in outputs.
+
+fn main() {}

@@ -1,0 +1,150 @@
+//! Where frames come from: capture files, folders, standard input.
+//!
+//! In: paths. Out: [`Batch`]es of whole records, cut into [`Piece`]s that workers take,
+//! with the [`clock`] at each border; and [`Trouble`] for what could not be read.
+//! Must not know what a frame means: it frames bytes and keeps the clock.
+//!
+//! Read next: `clock.rs`, `pcap.rs` and `pcapng.rs` (the formats), `archive.rs` (many
+//! files as one stream).
+
+pub mod clock;
+
+use std::{fmt, ops::Range, path::Path, sync::Arc};
+
+pub use clock::{Clock, Time};
+
+/// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u32);
+
+/// One frame as it lies in a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// What was captured; at most `wire_len` bytes.
+    pub bytes: &'a [u8],
+    /// Its length on the wire.
+    pub wire_len: u32,
+    /// What its first byte is.
+    pub link: LinkType,
+    /// The stamp that the capture gives it: what events print.
+    pub stamp: Time,
+    /// The clock at this frame: what time-outs use.
+    pub clock: Time,
+    /// Its place in the whole run, from 0: the order of everything.
+    pub seq: u64,
+    /// Its number in its file, from 1: what a person looks up.
+    pub number: u64,
+}
+
+/// A pcapng interface, or the one of a pcap file, as far as walking needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What its frames begin with.
+    pub link: LinkType,
+    /// How its stamps count.
+    pub units: Units,
+    /// Seconds to add to each stamp (`if_tsoffset`).
+    pub offset: i64,
+    /// The most bytes it captured of a frame; 0 for no limit.
+    pub snaplen: u32,
+}
+
+/// The unit of a stamp (`if_tsresol`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// 10^-n seconds.
+    Decimal(u8),
+    /// 2^-n seconds.
+    Binary(u8),
+}
+
+/// How to walk the records of a piece.
+#[derive(Clone, Debug)]
+pub enum Framing {
+    /// Sixteen-byte headers of pcap.
+    Pcap {
+        /// Fields are big-endian.
+        big_endian: bool,
+        /// The one interface.
+        interface: Interface,
+    },
+    /// Blocks of one pcapng section; the list holds the interfaces known so far.
+    PcapNg {
+        /// Fields are big-endian.
+        big_endian: bool,
+        /// Indexed by interface id.
+        interfaces: Arc<[Interface]>,
+    },
+}
+
+/// A run of whole records that one worker walks alone.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Where in [`Batch::bytes`].
+    pub range: Range<usize>,
+    /// How to walk it.
+    pub framing: Framing,
+    /// The clock before its first frame.
+    pub clock: Clock,
+    /// The sequence number of its first frame.
+    pub first_seq: u64,
+    /// The number in the file of its first frame, from 1.
+    pub first_number: u64,
+    /// How many frames it holds.
+    pub frames: u64,
+}
+
+/// One filling of a reused buffer: whole records of one file.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The records, headers included. Its capacity is kept from filling to filling.
+    pub bytes: Vec<u8>,
+    /// Its cuts, in order, without gaps between frames.
+    pub pieces: Vec<Piece>,
+    /// Which file (or interface) it is of.
+    pub origin: Option<Arc<Path>>,
+    /// Bytes of the input that this batch used up, for the progress bar: of the file
+    /// as it lies on the disk.
+    pub consumed: u64,
+    /// The clock after its last frame.
+    pub clock: Clock,
+}
+
+/// What a source did when it was asked.
+#[derive(Debug)]
+pub enum Pull {
+    /// The batch holds at least one frame.
+    Filled,
+    /// Something could not be read; the batch is empty, and reading can go on.
+    Trouble(Trouble),
+    /// Nothing came within the time allowed (live sources only).
+    Idle,
+    /// There is no more.
+    End,
+}
+
+/// Why a file, or the rest of one, could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The file, or `-`.
+    pub path: Arc<Path>,
+    /// The byte at which it went wrong.
+    pub offset: u64,
+    /// Frames of it that were read before.
+    pub frames: u64,
+    /// What is wrong, in words for the person who has the file.
+    pub reason: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, offset, frames, reason } = self;
+        write!(f, "{}: at byte {offset}, after {frames} frames: {reason}", path.display())
+    }
+}
+
+/// Anything that hands over batches.
+pub trait Source: Send {
+    /// Fills `batch` anew: clears it, keeps its buffers. Never splits a record.
+    fn pull(&mut self, batch: &mut Batch) -> Pull;
+}
