@@ -24,5 +24,9 @@
 //! Read next: `docs/ARCHITECTURE.md`, then the `//!` of each stage in that order;
 //! [`engine`] is the one place that wires them.
 
+pub mod cells;
+pub mod correlate;
 pub mod decode;
+pub mod dispatch;
+pub mod presets;
 pub mod source;

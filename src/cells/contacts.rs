@@ -1,0 +1,278 @@
+//! First contacts: who knocked at which door, and what became of it.
+//!
+//! In: keys of doors. Out: the [`Contact`] of each, in a table of fixed size.
+//! The table is set-associative: a bucket of eight entries of one cache line each, found by
+//! sixteen-bit tags that share a line of their own. A full bucket gives up what has been
+//! judged before what is still open, the oldest first; a loss of an unjudged one is counted.
+//! Must not know how contacts are judged.
+//! Read next: `outcome.rs` (how answers are read), `mod.rs` (who asks).
+
+use crate::{
+    cells::technique::Technique,
+    decode::{Address, Marks},
+    dispatch::Key,
+    source::Time,
+};
+
+/// What became of a first contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No answer yet.
+    Pending,
+    /// Answered.
+    Open,
+    /// Answered, and the source reset it without a word.
+    Reset,
+    /// Answered, and the source's packets prove that it got the answer; it closed without a byte.
+    Emptied,
+    /// The same, and it sent something.
+    Completed,
+    /// Refused.
+    Closed,
+    /// Some router said no.
+    Unreachable,
+    /// No answer came.
+    Silent,
+    /// Its hop limit ran out on the way: somebody traces a route.
+    Traced,
+    /// A datagram that came to the cell's own address: what goes back on it is an answer.
+    Incoming,
+}
+
+/// A door, and who knocks: the key of a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Door {
+    /// Who knocks.
+    pub source: Address,
+    /// At whose.
+    pub target: Address,
+    /// Port, protocol number or ICMP type: what stands for the port; 0 for ARP.
+    pub port: u16,
+    /// IP protocol number, 255 for ARP, 0 for any protocol as such.
+    pub protocol: u8,
+    /// The cell owns the target, not the source.
+    pub incoming: bool,
+}
+
+/// A first contact. One cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Contact {
+    source: Address,
+    target: Address,
+    /// Stamp of its first packet.
+    pub first: Time,
+    /// Clock of its last packet, in seconds: what ages it.
+    last: u32,
+    /// TCP sequence number of the probe.
+    pub isn: u32,
+    /// Pending: the number that an answer must echo. Open: the target's sequence number.
+    pub echo: u32,
+    port: u16,
+    /// Source port of the probe.
+    pub src_port: u16,
+    protocol: u8,
+    incoming: bool,
+    /// How it knocked.
+    pub technique: Technique,
+    /// What became of it.
+    pub state: State,
+    /// Flags of the probe.
+    pub flags: u8,
+    /// Hop limit of the probe.
+    pub ttl: u8,
+    /// TOS of the probe.
+    pub tos: u8,
+    /// The low bits of the probe's marks.
+    marks: u8,
+}
+
+impl Contact {
+    const EMPTY: Self = Self {
+        source: Address(0),
+        target: Address(0),
+        first: Time(0),
+        last: 0,
+        isn: 0,
+        echo: 0,
+        port: 0,
+        src_port: 0,
+        protocol: 0,
+        incoming: false,
+        technique: Technique::TcpSyn,
+        state: State::Silent,
+        flags: 0,
+        ttl: 0,
+        tos: 0,
+        marks: 0,
+    };
+
+    fn is(&self, door: &Door) -> bool {
+        self.source == door.source
+            && self.target == door.target
+            && self.port == door.port
+            && self.protocol == door.protocol
+            && self.incoming == door.incoming
+    }
+
+    /// The door knocked at.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        let Self { source, target, port, protocol, incoming, .. } = *self;
+        Door { source, target, port, protocol, incoming }
+    }
+
+    /// The probe's marks.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        Marks(u16::from(self.marks))
+    }
+
+    /// Sets the probe's marks, as far as a contact keeps them.
+    pub fn set_marks(&mut self, marks: Marks) {
+        self.marks = marks.0 as u8;
+    }
+
+    /// How dear it is: of two, the one with the smaller goes first.
+    fn worth(&self) -> (u8, u32) {
+        let rank = match self.state {
+            State::Incoming | State::Traced => 0,
+            State::Emptied | State::Completed | State::Closed | State::Unreachable | State::Silent | State::Reset => 1,
+            State::Open => 2,
+            State::Pending => 3,
+        };
+        (rank, self.last)
+    }
+}
+
+/// Entries of a bucket.
+const WAYS: usize = 8;
+
+/// Where a contact lies in the table, until it is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
+/// The table.
+#[derive(Debug)]
+pub struct Contacts {
+    tags: Vec<[u16; WAYS]>,
+    entries: Vec<[Contact; WAYS]>,
+    /// Contacts given up before they were judged.
+    pub lost: u64,
+}
+
+/// What [`Contacts::find_or_insert`] came to.
+pub enum Found<'a> {
+    /// It was there.
+    Known(Slot, &'a mut Contact),
+    /// It is new: pending, to be filled in.
+    New(Slot, &'a mut Contact),
+}
+
+impl Contacts {
+    /// Bytes that one contact costs.
+    pub const COST: usize = size_of::<Contact>() + size_of::<u16>();
+
+    /// A table for `bytes` of memory.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let buckets = (bytes / (WAYS * Self::COST)).max(1);
+        Self { tags: vec![[0; WAYS]; buckets], entries: vec![[Contact::EMPTY; WAYS]; buckets], lost: 0 }
+    }
+
+    /// How many contacts fit.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.entries.len() * WAYS
+    }
+
+    /// The bucket and the tag (never 0) of a door.
+    fn place(&self, key: &Key, door: &Door) -> (usize, u16) {
+        let hash = key.hash(door);
+        let bucket = ((hash >> 32) * self.entries.len() as u64) >> 32;
+        (bucket as usize, hash as u16 | 1)
+    }
+
+    fn search(&self, bucket: usize, tag: u16, door: &Door) -> Option<usize> {
+        let tags = self.tags.get(bucket)?;
+        let entries = self.entries.get(bucket)?;
+        tags.iter().zip(entries).position(|(&t, entry)| t == tag && entry.is(door))
+    }
+
+    /// The contact at a door, if it is remembered.
+    pub fn find(&mut self, key: &Key, door: &Door) -> Option<(Slot, &mut Contact)> {
+        let (bucket, tag) = self.place(key, door);
+        let way = self.search(bucket, tag, door)?;
+        let slot = Slot((bucket * WAYS + way) as u32);
+        self.entries.get_mut(bucket)?.get_mut(way).map(|contact| (slot, contact))
+    }
+
+    /// The contact at a door; a new one takes the place of the least dear of its bucket.
+    /// `now` is the clock.
+    pub fn find_or_insert(&mut self, key: &Key, door: &Door, now: Time) -> Option<Found<'_>> {
+        let (bucket, tag) = self.place(key, door);
+        let seconds = (now.0 / Time::SECOND) as u32;
+        if let Some(way) = self.search(bucket, tag, door) {
+            let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
+            contact.last = seconds;
+            return Some(Found::Known(Slot((bucket * WAYS + way) as u32), contact));
+        }
+        let tags = self.tags.get_mut(bucket)?;
+        let entries = self.entries.get_mut(bucket)?;
+        let way = tags.iter().position(|&t| t == 0).or_else(|| {
+            let least = entries.iter().enumerate().min_by_key(|(_, contact)| contact.worth())?;
+            self.lost += u64::from(least.1.state == State::Pending);
+            Some(least.0)
+        })?;
+        *tags.get_mut(way)? = tag;
+        let contact = entries.get_mut(way)?;
+        let Door { source, target, port, protocol, incoming } = *door;
+        let state = if incoming { State::Incoming } else { State::Pending };
+        *contact = Contact { source, target, port, protocol, incoming, state, last: seconds, ..Contact::EMPTY };
+        Some(Found::New(Slot((bucket * WAYS + way) as u32), contact))
+    }
+
+    /// The contact in a slot: whoever kept the slot must see that it is still the same.
+    pub fn at(&mut self, Slot(slot): Slot) -> Option<&mut Contact> {
+        let slot = slot as usize;
+        self.entries.get_mut(slot / WAYS)?.get_mut(slot % WAYS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(n: u16) -> Door {
+        let source = Address::v4([10, 0, 0, 2]);
+        Door { source, target: Address::v4([10, 0, 0, 1]), port: n, protocol: 6, incoming: false }
+    }
+
+    #[test]
+    fn a_contact_is_one_cache_line() {
+        assert_eq!(size_of::<Contact>(), 64);
+    }
+
+    #[test]
+    fn a_door_is_new_once() {
+        let (key, mut table) = (Key::new(1), Contacts::new(64 << 10));
+        assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::New(..))));
+        assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::Known(..))));
+        assert!(table.find(&key, &door(23)).is_none());
+    }
+
+    #[test]
+    fn a_full_table_gives_up_what_is_judged_first_and_counts_the_rest() {
+        let (key, mut table) = (Key::new(1), Contacts::new(WAYS * Contacts::COST));
+        assert_eq!(table.capacity(), WAYS);
+        for n in 0..8 {
+            let Some(Found::New(_, contact)) = table.find_or_insert(&key, &door(n), Time(0)) else { panic!("new") };
+            contact.state = if n == 5 { State::Closed } else { State::Pending };
+        }
+        table.find_or_insert(&key, &door(100), Time(0));
+        assert!(table.find(&key, &door(5)).is_none(), "the judged one went");
+        assert_eq!(table.lost, 0);
+        table.find_or_insert(&key, &door(101), Time(0));
+        assert_eq!(table.lost, 1);
+    }
+}

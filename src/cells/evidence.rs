@@ -1,0 +1,184 @@
+//! What is known of one scan: the evidence that an event is made of.
+//!
+//! In: knocks, repeats of probes, what the source did with open doors. Out: [`Evidence`], which a
+//! report carries to correlate. Everything in it is bounded: samples are capped, sets turn into estimates.
+//! Read next: `suspects.rs` (who owns it), `correlate/event.rs` (what becomes of it).
+
+use serde::{Deserialize, Serialize};
+use tripline_plugin::event::{Span, Trust};
+
+use crate::{
+    cells::{
+        distinct::{HashSet, PortSet},
+        knock::{After, Knock, Tally},
+        outcome::Outcome,
+    },
+    decode::{Address, Marks},
+    source::Time,
+};
+
+/// Addresses and ports that an event lists.
+pub const SAMPLE: usize = 20;
+/// Open doors that an event lists.
+const FOUND: usize = 64;
+
+/// All that is known of a scan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Stamp of the first probe.
+    pub start: Time,
+    /// Stamp of the last probe.
+    pub end: Time,
+    /// Probes, repeats included.
+    pub packets: u64,
+    /// Doors by outcome.
+    pub tally: Tally,
+    targets: HashSet,
+    /// The first targets, in order of first sight.
+    pub target_sample: Vec<Address>,
+    /// The ports.
+    pub ports: PortSet,
+    /// The first ports, in order of first sight.
+    pub port_sample: Vec<u16>,
+    /// Open doors, in order of first sight.
+    pub found: Vec<(Address, u16)>,
+    /// Flags that were set on some probe.
+    pub flags_or: u8,
+    /// Flags that were set on all.
+    pub flags_and: u8,
+    /// Smallest and largest hop limit.
+    pub ttl: Span<u8>,
+    /// TOS, while it is always the same.
+    pub tos: Option<u8>,
+    /// Smallest and largest source port.
+    pub source_ports: Span<u16>,
+    /// Marks of all probes together.
+    pub marks: Marks,
+    /// Open doors that the source reset at once.
+    pub resets: u64,
+    /// Open doors where it proved that it got the answer.
+    pub completed: u64,
+    /// First contacts of it that were given up for want of memory.
+    pub evicted: u64,
+}
+
+impl Evidence {
+    /// The evidence of one knock.
+    #[must_use]
+    pub fn new(knock: &Knock, target_hash: u64) -> Self {
+        let mut evidence = Self {
+            start: knock.stamp,
+            end: knock.stamp,
+            packets: 0,
+            tally: Tally::default(),
+            targets: HashSet::default(),
+            target_sample: Vec::new(),
+            ports: PortSet::default(),
+            port_sample: Vec::new(),
+            found: Vec::new(),
+            flags_or: 0,
+            flags_and: u8::MAX,
+            ttl: Span { min: knock.ttl, max: knock.ttl },
+            tos: Some(knock.tos),
+            source_ports: Span { min: knock.src_port, max: knock.src_port },
+            marks: Marks::default(),
+            resets: 0,
+            completed: 0,
+            evicted: 0,
+        };
+        evidence.add(knock, target_hash);
+        evidence
+    }
+
+    /// Takes one more door in. `target_hash` is the keyed hash of its host.
+    pub fn add(&mut self, knock: &Knock, target_hash: u64) {
+        self.start = self.start.min(knock.stamp);
+        self.end = self.end.max(knock.stamp);
+        self.packets += 1;
+        self.tally.add(knock.outcome);
+        if self.targets.insert(target_hash) && self.target_sample.len() < SAMPLE {
+            self.target_sample.push(knock.target);
+        }
+        if self.ports.insert(knock.port) && self.port_sample.len() < SAMPLE {
+            self.port_sample.push(knock.port);
+        }
+        if knock.outcome == Outcome::Open {
+            self.open(knock.target, knock.port);
+        }
+        self.flags_or |= knock.flags;
+        self.flags_and &= knock.flags;
+        self.ttl = Span { min: self.ttl.min.min(knock.ttl), max: self.ttl.max.max(knock.ttl) };
+        self.tos = self.tos.filter(|&tos| tos == knock.tos);
+        let ports = self.source_ports;
+        self.source_ports = Span { min: ports.min.min(knock.src_port), max: ports.max.max(knock.src_port) };
+        self.marks.set(knock.marks);
+        self.then(knock.after);
+    }
+
+    /// What the source did with an open door.
+    pub fn then(&mut self, after: After) {
+        match after {
+            After::Nothing => {}
+            After::Reset => self.resets += 1,
+            After::Empty | After::Spoke => self.completed += 1,
+        }
+    }
+
+    /// A door thought to be `from` turned out to be `to`.
+    pub fn revise(&mut self, target: Address, port: u16, from: Outcome, to: Outcome) {
+        self.tally.revise(from, to);
+        if to == Outcome::Open {
+            self.open(target, port);
+        }
+    }
+
+    fn open(&mut self, target: Address, port: u16) {
+        if self.found.len() < FOUND {
+            self.found.push((target, port));
+        }
+    }
+
+    /// Another packet to a door that is known.
+    pub fn repeat(&mut self, stamp: Time) {
+        self.packets += 1;
+        self.end = self.end.max(stamp);
+    }
+
+    /// How many hosts, and whether that is exact.
+    #[must_use]
+    pub fn targets(&self) -> (u64, bool) {
+        self.targets.count()
+    }
+
+    /// Whether a host is certainly one of the targets: told while they are few.
+    #[must_use]
+    pub fn has_target(&self, target: Address) -> bool {
+        self.target_sample.contains(&target)
+    }
+
+    /// How far the source's address can be believed. `reacted` takes resets on the open doors, all but
+    /// the one whose reset may still be under way: one reset alone could be forged blind.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        if self.completed > 0 {
+            Trust::Confirmed
+        } else if self.resets > 0
+            && self.resets <= self.tally.open
+            && self.tally.open <= self.resets.max(2) + u64::from(self.resets > 1)
+        {
+            Trust::Reacted
+        } else {
+            Trust::Spoofable
+        }
+    }
+
+    /// Bytes that it holds beside itself.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.targets.bytes()
+            + self.ports.bytes()
+            + self.target_sample.capacity() * size_of::<Address>()
+            + self.port_sample.capacity() * size_of::<u16>()
+            + self.found.capacity() * size_of::<(Address, u16)>()
+    }
+}

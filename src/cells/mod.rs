@@ -1,0 +1,461 @@
+//! Cells: each owns the evidence about the addresses that hash to it.
+//!
+//! In: observations of its own addresses, both directions, in order. Out: [`Report`]s. There are
+//! always 256 of them; each owns by value its slice of the memory budget and shares nothing, so that
+//! they run in parallel and yet do the same on any machine. Pure: no I/O, no wall clock, no threads.
+//!
+//! A source's probes become first contacts (`contacts.rs`), which answers (`outcome.rs`) or deadlines
+//! (`deadlines.rs`) end; the ended ones are walked in groups (`suspects.rs`, `walk.rs`); a group that
+//! gives ground makes a scan, whose evidence (`evidence.rs`) goes to correlate in reports.
+//!
+//! Read next: `technique.rs`, `contacts.rs`, `outcome.rs`, `suspects.rs`, then `correlate`.
+
+pub mod contacts;
+pub mod deadlines;
+pub mod distinct;
+pub mod evidence;
+pub mod knock;
+pub mod outcome;
+pub mod report;
+pub mod suspects;
+pub mod technique;
+pub mod waiting;
+pub mod walk;
+
+use std::sync::Arc;
+
+use crate::{
+    cells::{
+        contacts::{Contact, Contacts, Door, Found, Slot, State},
+        deadlines::{Awaited, Chore, Deadlines},
+        knock::{After, Knock},
+        outcome::{Outcome, TCP, UDP, Word, answer, door_of, echo_of, echoes},
+        suspects::{Effect, Scan, Suspects},
+        technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
+        waiting::Waiting,
+    },
+    decode::{Address, Kind, Marks, Observation},
+    dispatch::{CELLS, Key, Role},
+    presets::tripline::Thresholds,
+    source::Time,
+};
+
+pub use report::{Report, Suspicion, What};
+
+/// Shares of a cell's memory, in percent; the rest is for the awaited answers and for slack.
+const CONTACTS_SHARE: usize = 50;
+const WAITING_SHARE: usize = 8;
+const SUSPECTS_SHARE: usize = 29;
+const SEEN_SHARE: usize = 3;
+
+/// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
+const WINDOW: u32 = 1 << 30;
+
+/// Counters of what a cell had to give up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// First contacts that were given up before they were judged.
+    pub contacts: u64,
+    /// Suspects that were given up.
+    pub suspects: u64,
+    /// Contacts that were called silent early since too many waited.
+    pub early: u64,
+}
+
+/// One cell.
+#[derive(Debug)]
+pub struct Cell {
+    key: Key,
+    thresholds: Arc<Thresholds>,
+    contacts: Contacts,
+    waiting: Waiting,
+    suspects: Suspects,
+    deadlines: Deadlines,
+    /// Direct-mapped memory of what was told already; forgetting only repeats a report.
+    seen: Vec<u64>,
+    early: u64,
+    reports: Vec<Report>,
+}
+
+/// Where and when something came to light: what a report says beside whom it is about.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    clock: Time,
+    seq: u64,
+    stamp: Time,
+    vlan: [u16; 2],
+}
+
+impl Moment {
+    fn of(o: &Observation) -> Self {
+        Self { clock: o.clock, seq: o.seq, stamp: o.stamp, vlan: o.vlan }
+    }
+}
+
+impl Cell {
+    /// A cell with its share of `memory` bytes for all cells.
+    #[must_use]
+    pub fn new(memory: usize, key: Key, thresholds: Arc<Thresholds>) -> Self {
+        let mine = memory / CELLS;
+        let share = |percent| mine / 100 * percent;
+        let contacts = Contacts::new(share(CONTACTS_SHARE));
+        let rest = mine - share(CONTACTS_SHARE + WAITING_SHARE + SUSPECTS_SHARE + SEEN_SHARE);
+        Self {
+            waiting: Waiting::new(share(WAITING_SHARE)),
+            suspects: Suspects::new(share(SUSPECTS_SHARE), key.hash(0_u8)),
+            deadlines: Deadlines::new((rest / Deadlines::COST).clamp(1, contacts.capacity())),
+            seen: vec![0; (share(SEEN_SHARE) / 8).max(1)],
+            contacts,
+            early: 0,
+            reports: Vec::new(),
+            key,
+            thresholds,
+        }
+    }
+
+    /// What there is to tell since the last call.
+    pub fn reports(&mut self) -> std::vec::Drain<'_, Report> {
+        self.reports.drain(..)
+    }
+
+    /// What was given up so far.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        Losses { contacts: self.contacts.lost, suspects: self.suspects.lost, early: self.early }
+    }
+
+    /// Takes in one packet of one of its addresses. What falls due before it comes first.
+    #[inline]
+    pub fn see(&mut self, o: &Observation, role: Role) {
+        self.advance(o.clock);
+        match role {
+            Role::Sender => self.sent(o),
+            Role::Receiver => self.received(o),
+        }
+    }
+
+    /// Lets the clock go on to `now`.
+    #[inline]
+    pub fn advance(&mut self, now: Time) {
+        while let Some(awaited) = self.deadlines.overdue(now) {
+            self.fall_silent(awaited);
+        }
+        while let Some((due, source, technique, chore)) = self.deadlines.chore(now) {
+            self.look_after(due, source, technique, chore);
+        }
+    }
+
+    /// The input ends at `now`: nobody will answer any more, and every scan is over.
+    pub fn finish(&mut self, now: Time) {
+        while let Some(awaited) = self.deadlines.overdue(Time(i64::MAX)) {
+            self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
+        }
+        for suspect in self.suspects.drain() {
+            for scan in suspect.scans {
+                let moment = Moment { clock: now, seq: u64::MAX, stamp: scan.evidence.end, vlan: scan.vlan };
+                self.reports.push(report(&scan, suspect.source, moment, What::Ended));
+            }
+        }
+    }
+
+    /// One of its addresses sent this.
+    fn sent(&mut self, o: &Observation) {
+        if o.kind == Kind::IcmpError || o.marks.has(Marks::TO_MANY) || o.src == o.dst || is_nobody(o.src) {
+            return;
+        }
+        if o.kind == Kind::Udp {
+            let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
+            if self.contacts.find(&self.key, &back).is_some() {
+                return;
+            }
+        }
+        match probes(o) {
+            Some(technique) => self.probe(o, technique),
+            None if o.kind == Kind::Tcp && o.flags & SYN == 0 => self.close(o),
+            None => {}
+        }
+    }
+
+    /// A probe: a first contact, or a repeat of one.
+    fn probe(&mut self, o: &Observation, technique: Technique) {
+        let door = door_of(o, technique);
+        let (slot, contact) = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
+            Some(Found::New(slot, contact)) => (slot, contact),
+            // Another way of knocking at a door that has been judged is a first contact of its own.
+            Some(Found::Known(slot, contact)) if contact.technique != technique && contact.state != State::Pending => {
+                contact.state = State::Pending;
+                (slot, contact)
+            }
+            Some(Found::Known(_, contact)) => {
+                if contact.state == State::Pending && technique.is_tcp() {
+                    contact.isn = o.tcp_seq;
+                    contact.echo = echo_of(o, technique);
+                }
+                if matches!(contact.state, State::Pending | State::Closed | State::Silent | State::Unreachable) {
+                    if let Some(scan) = self.suspects.get_mut(o.src).and_then(|s| s.scan_mut(technique)) {
+                        scan.evidence.repeat(o.stamp);
+                        scan.last = scan.last.max(o.clock);
+                    }
+                }
+                return;
+            }
+            None => return,
+        };
+        contact.first = o.stamp;
+        contact.isn = o.tcp_seq;
+        contact.echo = echo_of(o, technique);
+        contact.src_port = o.src_port;
+        contact.technique = technique;
+        contact.flags = o.flags;
+        contact.ttl = o.ttl;
+        contact.tos = o.tos;
+        contact.set_marks(o.marks);
+        let awaited = Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, stamp: o.stamp, slot };
+        if let Some(early) = self.deadlines.await_answer(awaited) {
+            self.early += 1;
+            self.fall_silent(Awaited { due: o.clock, ..early });
+        }
+    }
+
+    /// A FIN or RST: what the source does with a door that answered, or a probe that looks like an end.
+    fn close(&mut self, o: &Observation) {
+        let door = door_of(o, Technique::TcpSyn);
+        let Some((slot, contact)) = self.contacts.find(&self.key, &door) else {
+            // No connection that we know of. Towards a listener's port from a client's these may be probes.
+            if is_reset_probe(o) {
+                self.probe(o, Technique::TcpOther);
+            } else if o.flags & RST == 0 && o.dst_port < FIRST_UNPRIVILEGED && o.src_port >= FIRST_UNPRIVILEGED {
+                self.probe(o, Technique::TcpMaimon);
+            }
+            return;
+        };
+        if contact.technique != Technique::TcpSyn {
+            return;
+        }
+        let sent = o.tcp_seq.wrapping_sub(contact.isn).wrapping_sub(1);
+        let after = match contact.state {
+            State::Open if o.flags & ACK == 0 => (sent == 0).then_some(After::Reset),
+            State::Open => {
+                let heard = o.tcp_ack.wrapping_sub(contact.echo).wrapping_sub(1);
+                (heard < WINDOW && sent < WINDOW).then_some(if sent == 0 { After::Empty } else { After::Spoke })
+            }
+            // No answer was seen, but it closes as one who got it: the view is one-sided.
+            State::Pending | State::Silent if o.flags & ACK != 0 && o.flags & RST == 0 && sent < WINDOW => {
+                let silent = contact.state == State::Silent;
+                contact.state = State::Completed;
+                let contact = *contact;
+                self.conclude(slot, &contact, silent, Moment::of(o));
+                return;
+            }
+            _ => None,
+        };
+        if let Some(after) = after {
+            contact.state = match after {
+                After::Reset => State::Reset,
+                After::Empty => State::Emptied,
+                _ => State::Completed,
+            };
+            let knock = Knock::of(contact);
+            self.follow_up(door.source, &knock, Moment::of(o));
+        }
+    }
+
+    /// One of its addresses was sent this.
+    fn received(&mut self, o: &Observation) {
+        if o.marks.has(Marks::TO_MANY) || o.src == o.dst {
+            return;
+        }
+        let Some((door, word)) = answer(o) else { return };
+        let Some((slot, contact)) = self.contacts.find(&self.key, &door) else {
+            self.unasked(o, &door, word);
+            return;
+        };
+        if !matches!(contact.state, State::Pending | State::Silent) || !echoes(o, contact) {
+            return;
+        }
+        let silent = contact.state == State::Silent;
+        contact.state = match word {
+            Word::Open => State::Open,
+            Word::Closed => State::Closed,
+            Word::Unreachable => State::Unreachable,
+            Word::Traced => State::Traced,
+        };
+        if o.kind == Kind::Tcp && word == Word::Open {
+            contact.echo = o.tcp_seq;
+        }
+        let contact = *contact;
+        match word {
+            Word::Open => self.tell_once(
+                door.source,
+                What::Answered { target: door.target, protocol: door.protocol, port: door.port },
+                (door.target, door.protocol, door.port),
+                o,
+            ),
+            Word::Closed => {
+                self.tell_once(door.source, What::Alive { target: door.target }, (door.target.0 >> 8, 0_u8, 0_u16), o)
+            }
+            Word::Unreachable | Word::Traced => {}
+        }
+        if word != Word::Traced {
+            self.conclude(slot, &contact, silent, Moment::of(o));
+        }
+    }
+
+    /// Something that answers no contact in memory.
+    fn unasked(&mut self, o: &Observation, door: &Door, word: Word) {
+        match o.kind {
+            // Whoever speaks first on UDP probes; what its partner sends back is an answer.
+            Kind::Udp => {
+                let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
+                self.contacts.find_or_insert(&self.key, &door, o.clock);
+            }
+            // A bare reset answers a bare ACK on no connection: that is how an ACK scan is seen.
+            Kind::Tcp
+                if word == Word::Closed
+                    && o.flags & ACK == 0
+                    && o.src_port < FIRST_UNPRIVILEGED
+                    && o.dst_port >= FIRST_UNPRIVILEGED =>
+            {
+                debug_assert_eq!(door.protocol, TCP);
+                if let Some(Found::New(slot, contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
+                    contact.first = o.stamp;
+                    contact.technique = Technique::TcpAck;
+                    contact.src_port = o.dst_port;
+                    contact.flags = ACK;
+                    contact.state = State::Closed;
+                    let contact = *contact;
+                    self.conclude(slot, &contact, false, Moment::of(o));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody answered in time.
+    fn fall_silent(&mut self, awaited: Awaited) {
+        let Some(contact) = self.contacts.at(awaited.slot) else { return };
+        if contact.state != State::Pending || contact.first != awaited.stamp {
+            return;
+        }
+        contact.state = State::Silent;
+        let contact = *contact;
+        let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
+        self.conclude(awaited.slot, &contact, false, moment);
+    }
+
+    /// A first contact has its outcome; `silent` when it had been thought to have none.
+    fn conclude(&mut self, slot: Slot, contact: &Contact, silent: bool, moment: Moment) {
+        let source = contact.door().source;
+        let knock = Knock::of(contact);
+        let t = Arc::clone(&self.thresholds);
+        if let Some(suspect) = self.suspects.get_mut(source) {
+            if silent {
+                suspect.revise(&knock, Outcome::Silent, knock.outcome);
+                return;
+            }
+            let effect = suspect.knock(knock, moment.clock, &self.key, &t);
+            self.tell(source, effect, moment);
+        } else if !silent {
+            let earlier = self.waiting.take(&self.key, source);
+            let earlier = earlier.and_then(|slot| self.contacts.at(slot)).filter(|c| c.door().source == source);
+            let earlier = earlier.filter(|c| c.state != State::Pending).map(|c| Knock::of(c));
+            let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) else {
+                self.waiting.insert(&self.key, source, slot);
+                return;
+            };
+            let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
+            suspect.knock(earlier, moment.clock, &self.key, &t);
+            let effect = suspect.knock(knock, moment.clock, &self.key, &t);
+            self.tell(source, effect, moment);
+        }
+    }
+
+    /// The source has shown what it wanted of an open door.
+    fn follow_up(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        let t = Arc::clone(&self.thresholds);
+        if let Some(suspect) = self.suspects.get_mut(source) {
+            let effect = suspect.then(knock, moment.clock, &self.key, &t);
+            self.tell(source, effect, moment);
+        }
+    }
+
+    /// Reports what a knock came to, and keeps the table within its budget.
+    fn tell(&mut self, source: Address, effect: Effect, moment: Moment) {
+        if let Effect::Report(technique) = effect {
+            let quiet = self.thresholds.quiet;
+            if let Some(scan) = self.suspects.get_mut(source).and_then(|s| s.scan_mut(technique)) {
+                if scan.vlan == [0; 2] {
+                    scan.vlan = moment.vlan;
+                }
+                if !scan.appointed {
+                    scan.appointed = true;
+                    self.deadlines.appoint(scan.last.after(quiet), source, technique, Chore::Quiet);
+                    self.deadlines.appoint(scan.day, source, technique, Chore::Day);
+                }
+                self.reports.push(report(scan, source, moment, What::Suspicion));
+            }
+        }
+        let reports = &mut self.reports;
+        self.suspects.settle(source, |gone| {
+            for scan in &gone.scans {
+                let moment = Moment { stamp: scan.evidence.end, vlan: scan.vlan, ..moment };
+                reports.push(report(scan, gone.source, moment, What::Ended));
+            }
+        });
+    }
+
+    /// Does what is due of a scan.
+    fn look_after(&mut self, due: Time, source: Address, technique: Technique, chore: Chore) {
+        let quiet = self.thresholds.quiet;
+        let Some(suspect) = self.suspects.get_mut(source) else { return };
+        let Some(scan) = suspect.scan_mut(technique) else { return };
+        let moment = Moment { clock: due, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
+        match chore {
+            // It knocked again since this was appointed.
+            Chore::Quiet if scan.last.after(quiet) > due => {
+                self.deadlines.appoint(scan.last.after(quiet), source, technique, chore);
+            }
+            Chore::Quiet => {
+                self.reports.push(report(scan, source, moment, What::Ended));
+                suspect.scans.retain(|scan| scan.technique != technique);
+            }
+            Chore::Day if scan.day == due => {
+                scan.day = due.after(86_400 * Time::SECOND);
+                self.deadlines.appoint(scan.day, source, technique, chore);
+                self.reports.push(report(scan, source, moment, What::Day));
+            }
+            // Of a scan that is over; another has begun since.
+            Chore::Day => {}
+        }
+    }
+
+    /// Tells something about the terrain, once as far as memory goes.
+    fn tell_once(&mut self, source: Address, what: What, identity: impl std::hash::Hash, o: &Observation) {
+        let hash = self.key.hash(identity) | 1;
+        let at = ((hash >> 32) * self.seen.len() as u64) >> 32;
+        if let Some(seen) = self.seen.get_mut(at as usize).filter(|seen| **seen != hash) {
+            *seen = hash;
+            self.reports.push(Report { clock: o.clock, seq: o.seq, source, what });
+        }
+    }
+}
+
+/// Whether an address is nobody's: a host that has none yet uses it.
+fn is_nobody(address: Address) -> bool {
+    address.as_v4() == Some(0) || address.0 == 0
+}
+
+fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>) -> What) -> Report {
+    let Moment { clock, seq, stamp, .. } = moment;
+    let what = what(Box::new(Suspicion {
+        technique: scan.technique,
+        ground: scan.ground,
+        shape: scan.shape,
+        stamp,
+        case: scan.case.clone(),
+        evidence: scan.evidence.clone(),
+        vlan: scan.vlan,
+        mac: scan.mac,
+    }));
+    Report { clock, seq, source, what }
+}

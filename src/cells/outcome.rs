@@ -1,0 +1,168 @@
+//! How an answer is read: which door answered, and what it said.
+//!
+//! In: an observation addressed to the cell's own host. Out: the door that it speaks for, its
+//! word, and whether it echoes the probe. An answer counts only when it does: without that anybody
+//! could frame a host, or acquit one, with forged answers.
+//! Source: RFC 9293 section 3.10.7 (which numbers a reset carries), RFC 792, 4443, 9260, 826.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cells::{
+        contacts::{Contact, Door},
+        technique::{ACK, FIN, RST, SYN, Technique},
+    },
+    decode::{Kind, Marks, Observation, observation::ARP},
+};
+
+/// TCP's protocol number.
+pub const TCP: u8 = 6;
+/// UDP's protocol number.
+pub const UDP: u8 = 17;
+/// SCTP's protocol number.
+pub const SCTP: u8 = 132;
+/// ICMP's protocol number; ICMPv6 is folded into it.
+pub const ICMP: u8 = 1;
+/// Stands for "a protocol as such": the door's port is the protocol number.
+pub const ANY: u8 = 0;
+
+/// How a first contact ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Answered.
+    Open,
+    /// Refused.
+    Closed,
+    /// Some router said no.
+    Unreachable,
+    /// No word.
+    Silent,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The door is open.
+    Open,
+    /// It is closed.
+    Closed,
+    /// The host or net cannot be reached, or somebody forbids it.
+    Unreachable,
+    /// The hop limit ran out on the way.
+    Traced,
+}
+
+/// The door that a probe knocks at.
+#[must_use]
+pub fn door_of(o: &Observation, technique: Technique) -> Door {
+    let (protocol, port) = match technique {
+        Technique::Udp => (UDP, o.dst_port),
+        Technique::SctpInit | Technique::SctpCookieEcho => (SCTP, o.dst_port),
+        Technique::IpProtocol => (ANY, u16::from(o.protocol)),
+        Technique::IcmpEcho => (ICMP, 8),
+        Technique::IcmpTimestamp => (ICMP, 13),
+        Technique::IcmpMask => (ICMP, 17),
+        Technique::Arp => (ARP, 0),
+        _ => (TCP, o.dst_port),
+    };
+    Door { source: o.src, target: o.dst, port, protocol, incoming: false }
+}
+
+/// The number that an answer to this probe has to echo: of TCP what a reset or SYN-ACK acknowledges
+/// (or, to a probe that carries an ACK, the sequence number of a bare reset); of ICMP the identifier.
+#[must_use]
+pub fn echo_of(o: &Observation, technique: Technique) -> u32 {
+    match technique {
+        Technique::TcpMaimon | Technique::TcpAck => o.tcp_ack,
+        _ if technique.is_tcp() => {
+            let counted = u32::from(o.flags & SYN != 0) + u32::from(o.flags & FIN != 0);
+            o.tcp_seq.wrapping_add(counted).wrapping_add(u32::from(o.payload_len))
+        }
+        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => u32::from(o.src_port),
+        _ => 0,
+    }
+}
+
+/// The door that an answer speaks for and what it says; `None` for what answers nothing.
+/// The door's source is the one addressed: the one who knocked.
+#[must_use]
+pub fn answer(o: &Observation) -> Option<(Door, Word)> {
+    let from = |protocol, port| Door { source: o.dst, target: o.src, port, protocol, incoming: false };
+    Some(match o.kind {
+        Kind::Tcp if o.flags & (SYN | ACK | RST) == SYN | ACK => (from(TCP, o.src_port), Word::Open),
+        Kind::Tcp if o.flags & RST != 0 && o.flags & SYN == 0 => (from(TCP, o.src_port), Word::Closed),
+        Kind::Udp => (from(UDP, o.src_port), Word::Open),
+        Kind::SctpInitAck => (from(SCTP, o.src_port), Word::Open),
+        Kind::SctpAbort => (from(SCTP, o.src_port), Word::Closed),
+        Kind::ArpReply => (from(ARP, 0), Word::Open),
+        Kind::Other => (from(ANY, u16::from(o.protocol)), Word::Open),
+        Kind::IcmpReply => {
+            let asked = match o.icmp_type {
+                0 | 129 => 8,
+                14 => 13,
+                18 => 17,
+                _ => return None,
+            };
+            (from(ICMP, asked), Word::Open)
+        }
+        Kind::IcmpError => return error(o),
+        _ => return None,
+    })
+}
+
+/// Reads an ICMP error. Types and codes: RFC 792 and 1812, RFC 4443 section 3.
+fn error(o: &Observation) -> Option<(Door, Word)> {
+    /// The classes of errors that matter, the same for both families.
+    enum Class {
+        Port,
+        Protocol,
+        Elsewhere,
+        Expired,
+    }
+    let v4 = o.dst.as_v4().is_some();
+    let class = match (v4, o.icmp_type, o.icmp_code) {
+        (true, 3, 3) | (false, 1, 4) => Class::Port,
+        (true, 3, 2) | (false, 4, 1) => Class::Protocol,
+        (true, 3, 4) | (false, 2, _) => return None, // too big: somebody is there and the packet was not for it
+        (true, 3, _) | (false, 1, _) => Class::Elsewhere,
+        (true, 11, 0) | (false, 3, 0) => Class::Expired,
+        _ => return None,
+    };
+    let (protocol, port) = match (&class, o.protocol) {
+        (Class::Protocol, number) => (ANY, u16::from(number)),
+        (_, TCP) => (TCP, o.src_port),
+        (_, UDP) => (UDP, o.src_port),
+        (_, SCTP) => (SCTP, o.src_port),
+        (_, ICMP | 58) => (ICMP, 8),
+        (_, number) => (ANY, u16::from(number)),
+    };
+    let word = match class {
+        Class::Port | Class::Protocol => Word::Closed,
+        Class::Elsewhere => Word::Unreachable,
+        Class::Expired => Word::Traced,
+    };
+    Some((Door { source: o.dst, target: o.src, port, protocol, incoming: false }, word))
+}
+
+/// Whether an answer echoes the probe of a contact. Errors quote the probe's sequence number.
+#[must_use]
+pub fn echoes(o: &Observation, contact: &Contact) -> bool {
+    match o.kind {
+        Kind::Tcp if o.flags & ACK != 0 => {
+            // A SYN's payload need not be taken, a FIN beside a SYN neither: one or the other is acknowledged.
+            let short = contact.echo.wrapping_sub(o.tcp_ack);
+            o.tcp_ack == contact.echo || o.tcp_ack == contact.isn.wrapping_add(1) || short == 1
+        }
+        Kind::Tcp => o.tcp_seq == contact.echo,
+        Kind::IcmpError if o.protocol == TCP => o.tcp_seq == contact.isn,
+        Kind::IcmpReply => u32::from(o.src_port) == contact.echo,
+        Kind::IcmpError if o.protocol == UDP || o.protocol == SCTP => o.dst_port == contact.src_port,
+        _ => true,
+    }
+}
+
+/// Whether an error comes from the target itself: a host that refuses, not a router that gives up.
+#[must_use]
+pub fn is_by_target(o: &Observation) -> bool {
+    o.marks.has(Marks::BY_TARGET)
+}

@@ -1,0 +1,86 @@
+//! What cells tell correlate.
+//!
+//! In: nothing. Out: [`Report`], with the key by which all reports of all cells are put into one order.
+//! The clock in the key is that of the packet or, of a deadline, the exact due time: never that of
+//! the packet or batch that made somebody look.
+
+use crate::{
+    cells::{evidence::Evidence, knock::Knock, technique::Technique, walk::Ground, walk::Shape},
+    decode::Address,
+    source::Time,
+};
+
+/// One thing that a cell has to tell.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When: of the packet, or the due time of a deadline.
+    pub clock: Time,
+    /// The packet, or the one that set the deadline.
+    pub seq: u64,
+    /// Whom it is about.
+    pub source: Address,
+    /// What.
+    pub what: What,
+}
+
+/// What there is to tell. The order of variants is the order at equal time: what is known of the
+/// terrain comes before the judgement that needs it.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A host refused `source`, echoing its probe: it is there, and its network is in view.
+    Alive {
+        /// The host.
+        target: Address,
+    },
+    /// A door answered `source`, the first in this cell to get an answer there.
+    Answered {
+        /// Whose door.
+        target: Address,
+        /// Its protocol.
+        protocol: u8,
+        /// Its port.
+        port: u16,
+    },
+    /// `source` gives ground for suspicion, or has grown since it did.
+    Suspicion(Box<Suspicion>),
+    /// The scan has lasted another day.
+    Day(Box<Suspicion>),
+    /// The scan is over: it was quiet for long, or its record was given up, or the input ended.
+    Ended(Box<Suspicion>),
+}
+
+/// A suspected scan at one moment.
+#[derive(Clone, Debug)]
+pub struct Suspicion {
+    /// How it knocks.
+    pub technique: Technique,
+    /// Why it is suspect.
+    pub ground: Ground,
+    /// What the first group that was suspect had in common.
+    pub shape: Option<Shape>,
+    /// The stamp of the packet that made this report: what the event will print.
+    pub stamp: Time,
+    /// The knocks that judgement looks at, in order; the first ones, capped.
+    pub case: Vec<Knock>,
+    /// All that is known.
+    pub evidence: Evidence,
+    /// 802.1Q ids of the first probe seen as suspect.
+    pub vlan: [u16; 2],
+    /// The sender's link address then.
+    pub mac: [u8; 6],
+}
+
+impl Report {
+    /// The key of the one order.
+    #[must_use]
+    pub fn order(&self) -> (Time, u64, u8, Address, u8) {
+        let (phase, technique) = match &self.what {
+            What::Alive { .. } => (0, 0),
+            What::Answered { .. } => (1, 0),
+            What::Suspicion(s) => (2, s.technique as u8),
+            What::Day(s) => (3, s.technique as u8),
+            What::Ended(s) => (4, s.technique as u8),
+        };
+        (self.clock, self.seq, phase, self.source, technique)
+    }
+}

@@ -1,0 +1,407 @@
+//! The table of suspects: each source with more than one judged contact, within a byte budget.
+//!
+//! In: knocks. Out: groups that give ground for suspicion, scans that grow.
+//! A full table gives up the suspect with the least evidence among the next few: nobody can push a
+//! true scan out by being many. Must not know of packets, answers or time-outs.
+//! Read next: `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
+
+use std::collections::HashMap;
+
+use foldhash::quality::FixedState;
+
+use crate::{
+    cells::{
+        evidence::Evidence,
+        knock::{Knock, Tally},
+        outcome::Outcome,
+        technique::Technique,
+        walk::{Ground, Group, STEP, Shape},
+    },
+    decode::Address,
+    dispatch::Key,
+    presets::tripline::Thresholds,
+    source::Time,
+};
+
+/// Knocks that are kept of a source that is not yet a scanner.
+const KNOCKS: usize = 64;
+/// Groups that are kept of it.
+const GROUPS: usize = 48;
+/// Techniques that an incoherent crowd is counted for.
+const CROWDS: usize = 4;
+
+/// A source with more than one judged contact.
+#[derive(Debug)]
+pub struct Suspect {
+    /// Who.
+    pub source: Address,
+    /// Its latest knocks that belong to no scan yet.
+    knocks: Vec<Knock>,
+    groups: Vec<Group>,
+    /// All its contacts by technique: what incoherent scans are judged by.
+    crowds: Vec<(Technique, Tally)>,
+    /// Its scans, one a technique.
+    pub scans: Vec<Scan>,
+    /// Clock of its last knock.
+    last: Time,
+    bytes: usize,
+}
+
+/// A suspected scan.
+#[derive(Debug)]
+pub struct Scan {
+    /// How it knocks.
+    pub technique: Technique,
+    /// Why it is suspect.
+    pub ground: Ground,
+    /// What the first group had in common.
+    pub shape: Option<Shape>,
+    /// The first knocks, which judgement looks at.
+    pub case: Vec<Knock>,
+    /// All that is known.
+    pub evidence: Evidence,
+    /// Clock of its last probe.
+    pub last: Time,
+    /// Clock of the next daily report.
+    pub day: Time,
+    /// Its deadlines have been set.
+    pub appointed: bool,
+    /// Doors at which the next report is due.
+    pub report_at: u64,
+    /// 802.1Q ids of the first probe.
+    pub vlan: [u16; 2],
+    /// Link address of the sender.
+    pub mac: [u8; 6],
+}
+
+impl Scan {
+    /// Whether a new knock is the scan's. An answered one only when it lies in the scan's own shape:
+    /// scanners browse, too.
+    fn takes(&self, knock: &Knock) -> bool {
+        if knock.failed() || !knock.technique.is_honest() {
+            return true;
+        }
+        match self.shape {
+            Some(Shape::Vertical(_)) => self.evidence.has_target(knock.target),
+            Some(Shape::Horizontal(_)) => self.evidence.port_sample.contains(&knock.port),
+            None => true,
+        }
+    }
+
+    /// Takes a knock in; true when a report is due.
+    fn take(&mut self, knock: &Knock, target_hash: u64) -> bool {
+        self.evidence.add(knock, target_hash);
+        if self.case.len() < KNOCKS {
+            self.case.push(*knock);
+        }
+        let doors = self.evidence.tally.doors();
+        let due = doors >= self.report_at;
+        if due {
+            // Each door while judgement may still turn, then ever more seldom.
+            self.report_at = doors + 1 + if doors < 24 { 0 } else { doors / 8 };
+        }
+        due
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>()
+    }
+}
+
+/// What a knock came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing to tell.
+    None,
+    /// A new scan, or one that has grown enough: to be reported.
+    Report(Technique),
+}
+
+impl Suspect {
+    fn new(source: Address, now: Time) -> Self {
+        let mut suspect = Self {
+            source,
+            knocks: Vec::new(),
+            groups: Vec::new(),
+            crowds: Vec::new(),
+            scans: Vec::new(),
+            last: now,
+            bytes: 0,
+        };
+        suspect.bytes = suspect.measure();
+        suspect
+    }
+
+    /// The scan of a technique, if there is one.
+    pub fn scan_mut(&mut self, technique: Technique) -> Option<&mut Scan> {
+        self.scans.iter_mut().find(|scan| scan.technique == technique)
+    }
+
+    /// Takes in a first contact whose outcome is known.
+    pub fn knock(&mut self, knock: Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
+        self.last = now;
+        if let Some(scan) = self.scan_mut(knock.technique) {
+            if !scan.takes(&knock) {
+                return Effect::None;
+            }
+            scan.last = scan.last.max(now);
+            let due = scan.take(&knock, key.hash(knock.target));
+            return if due { Effect::Report(knock.technique) } else { Effect::None };
+        }
+        self.remember(knock);
+        let mut ground = None;
+        let shapes = [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)];
+        for shape in shapes.into_iter().take(if knock.technique == Technique::TcpAck { 1 } else { 2 }) {
+            let group = self.group(shape, &knock);
+            group.step(&knock);
+            ground = ground.or_else(|| group.ground(t).map(|g| (g, Some(shape))));
+        }
+        let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
+        ground.map_or(Effect::None, |(ground, shape)| self.suspect(&knock, ground, shape, now, key))
+    }
+
+    /// What the source did with a door that had answered.
+    pub fn then(&mut self, after: &Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
+        if let Some(scan) = self.scan_mut(after.technique) {
+            if scan.evidence.has_target(after.target) || scan.case.iter().any(|k| k.target == after.target) {
+                scan.evidence.then(after.after);
+            }
+            if let Some(k) = scan.case.iter_mut().find(|k| (k.target, k.port) == (after.target, after.port)) {
+                k.after = after.after;
+            }
+            return Effect::None;
+        }
+        if let Some(k) = self
+            .knocks
+            .iter_mut()
+            .find(|k| (k.technique, k.target, k.port) == (after.technique, after.target, after.port))
+        {
+            k.after = after.after;
+        }
+        let mut ground = None;
+        for group in self.groups.iter_mut().filter(|g| g.holds(after)) {
+            match after.after {
+                crate::cells::knock::After::Reset => group.half_open += 1,
+                crate::cells::knock::After::Empty => group.empty += 1,
+                _ => {}
+            }
+            ground = ground.or_else(|| group.ground(t).map(|g| (g, Some(group.shape))));
+        }
+        ground.map_or(Effect::None, |(ground, shape)| self.suspect(after, ground, shape, now, key))
+    }
+
+    /// A door thought to be silent has answered after all.
+    pub fn revise(&mut self, knock: &Knock, from: Outcome, to: Outcome) {
+        let same = |k: &Knock| (k.technique, k.target, k.port) == (knock.technique, knock.target, knock.port);
+        if let Some(scan) = self.scan_mut(knock.technique) {
+            scan.evidence.revise(knock.target, knock.port, from, to);
+            scan.case.iter_mut().filter(|k| same(k)).for_each(|k| k.outcome = to);
+            return;
+        }
+        self.knocks.iter_mut().filter(|k| same(k)).for_each(|k| k.outcome = to);
+        self.groups.iter_mut().filter(|g| g.holds(knock)).for_each(|g| g.revise(from, to));
+        if let Some((_, tally)) = self.crowds.iter_mut().find(|c| c.0 == knock.technique) {
+            tally.revise(from, to);
+        }
+    }
+
+    /// Keeps a knock; of too many, an answered one goes first, else the oldest.
+    fn remember(&mut self, knock: Knock) {
+        if self.knocks.len() >= KNOCKS {
+            let least = self.knocks.iter().position(|k| !k.failed()).unwrap_or(0);
+            self.knocks.remove(least);
+        }
+        self.knocks.push(knock);
+    }
+
+    fn group(&mut self, shape: Shape, knock: &Knock) -> &mut Group {
+        let at = self.groups.iter().position(|g| g.shape == shape && g.technique == knock.technique);
+        let at = at.unwrap_or_else(|| {
+            if self.groups.len() >= GROUPS {
+                let weight = |g: &Group| (g.sum, g.half_open, g.empty, g.tally.doors());
+                let least = (0..self.groups.len()).min_by_key(|&i| self.groups.get(i).map(weight));
+                self.groups.remove(least.unwrap_or(0));
+            }
+            self.groups.push(Group::new(shape, knock));
+            self.groups.len() - 1
+        });
+        // The position was found or made a line above.
+        #[allow(clippy::indexing_slicing)]
+        &mut self.groups[at]
+    }
+
+    /// Counts a knock among all of its technique; ground when nearly all of very many fail.
+    fn crowd(&mut self, knock: &Knock, t: &Thresholds) -> Option<Ground> {
+        if knock.technique == Technique::Arp {
+            return None;
+        }
+        let known = self.crowds.iter().position(|c| c.0 == knock.technique);
+        if known.is_none() && self.crowds.len() < CROWDS {
+            self.crowds.push((knock.technique, Tally::default()));
+        }
+        let (_, tally) = self.crowds.iter_mut().find(|c| c.0 == knock.technique)?;
+        tally.add(knock.outcome);
+        let enough = tally.doors() >= u64::from(t.incoherent)
+            && tally.failed() * 100 >= tally.doors() * u64::from(t.incoherent_percent);
+        enough.then_some(Ground::Incoherent)
+    }
+
+    /// Opens a scan on a ground, with the knocks that belong to it.
+    fn suspect(&mut self, last: &Knock, ground: Ground, shape: Option<Shape>, now: Time, key: &Key) -> Effect {
+        let technique = last.technique;
+        // Its own group, and every other of the technique that has begun to fail in the same manner.
+        let failing: Vec<Group> = self
+            .groups
+            .iter()
+            .filter(|g| g.technique == technique && (Some(g.shape) == shape || g.sum >= 2 * STEP))
+            .cloned()
+            .collect();
+        let belongs = |k: &Knock| k.technique == technique && (shape.is_none() || failing.iter().any(|g| g.holds(k)));
+        let mut case: Vec<Knock> = self.knocks.iter().copied().filter(belongs).collect();
+        case.sort_by_key(|k| k.stamp);
+        let Some(first) = case.first() else { return Effect::None };
+        let mut evidence = Evidence::new(first, key.hash(first.target));
+        case.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
+        let report_at = evidence.tally.doors() + 1;
+        let day = now.after(86_400 * Time::SECOND);
+        let (vlan, mac) = Default::default();
+        self.scans.push(Scan {
+            technique,
+            ground,
+            shape,
+            case,
+            evidence,
+            last: now,
+            day,
+            appointed: false,
+            report_at,
+            vlan,
+            mac,
+        });
+        self.knocks.retain(|k| k.technique != technique);
+        self.groups.retain(|g| g.technique != technique);
+        Effect::Report(technique)
+    }
+
+    /// How much is known of it: of two, the one with less goes first.
+    fn worth(&self) -> (u64, u32, Time) {
+        let scans =
+            self.scans.iter().map(|s| s.evidence.tally.doors() + 8 * (s.evidence.completed + s.evidence.resets));
+        (scans.sum(), self.groups.iter().map(|g| g.sum).max().unwrap_or(0), self.last)
+    }
+
+    fn measure(&self) -> usize {
+        size_of::<Self>()
+            + self.knocks.capacity() * size_of::<Knock>()
+            + self.groups.capacity() * size_of::<Group>()
+            + self.crowds.capacity() * size_of::<(Technique, Tally)>()
+            + self.scans.iter().map(Scan::bytes).sum::<usize>()
+            + INDEX_COST
+    }
+}
+
+/// What the index costs for each suspect: key, slot and the hash table's slack.
+const INDEX_COST: usize = 64;
+
+/// Suspects that are compared when one has to go.
+const COMPARED: usize = 16;
+
+/// The table.
+#[derive(Debug)]
+pub struct Suspects {
+    index: HashMap<Address, u32, FixedState>,
+    slots: Vec<Option<Box<Suspect>>>,
+    free: Vec<u32>,
+    bytes: usize,
+    budget: usize,
+    hand: usize,
+    /// Suspects that were given up.
+    pub lost: u64,
+}
+
+impl Suspects {
+    /// A table for `budget` bytes. The index is keyed by `seed`.
+    #[must_use]
+    pub fn new(budget: usize, seed: u64) -> Self {
+        let index = HashMap::with_hasher(FixedState::with_seed(seed));
+        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, hand: 0, lost: 0 }
+    }
+
+    /// The suspect at an address.
+    pub fn get_mut(&mut self, source: Address) -> Option<&mut Suspect> {
+        let slot = *self.index.get(&source)?;
+        self.slots.get_mut(slot as usize)?.as_deref_mut()
+    }
+
+    /// Makes one.
+    pub fn insert(&mut self, source: Address, now: Time) -> Option<&mut Suspect> {
+        let suspect = Box::new(Suspect::new(source, now));
+        self.bytes += suspect.bytes;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        self.index.insert(source, slot);
+        let place = self.slots.get_mut(slot as usize)?;
+        *place = Some(suspect);
+        place.as_deref_mut()
+    }
+
+    /// Counts what a suspect has grown by, and gives up others while there is too much; hands out
+    /// those that had scans.
+    pub fn settle(&mut self, source: Address, mut given_up: impl FnMut(Suspect)) {
+        if let Some(suspect) = self.get_mut(source) {
+            let (before, after) = (suspect.bytes, suspect.measure());
+            suspect.bytes = after;
+            self.bytes = self.bytes + after - before;
+        }
+        while self.bytes > self.budget && self.index.len() > 1 {
+            let Some(slot) = self.least(source) else { return };
+            let Some(suspect) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+            self.bytes -= suspect.bytes;
+            self.index.remove(&suspect.source);
+            self.free.push(slot as u32);
+            self.lost += 1;
+            if !suspect.scans.is_empty() {
+                given_up(*suspect);
+            }
+        }
+    }
+
+    /// The one with the least evidence among the next few, but not `spare`.
+    fn least(&mut self, spare: Address) -> Option<usize> {
+        let slots = self.slots.len();
+        let mut best: Option<(usize, (u64, u32, Time))> = None;
+        let mut compared = 0;
+        for _ in 0..slots {
+            self.hand = (self.hand + 1) % slots;
+            let Some(Some(suspect)) = self.slots.get(self.hand) else { continue };
+            if suspect.source == spare {
+                continue;
+            }
+            let worth = suspect.worth();
+            if best.as_ref().is_none_or(|(_, least)| worth < *least) {
+                best = Some((self.hand, worth));
+            }
+            compared += 1;
+            if compared == COMPARED {
+                break;
+            }
+        }
+        best.map(|(slot, _)| slot)
+    }
+
+    /// All suspects in order of their slots.
+    pub fn drain(&mut self) -> impl Iterator<Item = Suspect> {
+        self.index.clear();
+        self.free.clear();
+        self.bytes = 0;
+        self.slots.drain(..).flatten().map(|suspect| *suspect)
+    }
+
+    /// Bytes in use.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

@@ -1,0 +1,137 @@
+//! The walk of one coherent group of first contacts, and when it makes a suspect.
+//!
+//! In: knocks of one source and technique that share a host (their ports) or a port (their hosts).
+//! Out: a [`Ground`] for suspicion. Each failure is a step up, each answer a step down, and the sum
+//! never falls below zero: success cannot be banked for later. A cell knows nothing of other
+//! sources, so it takes every silence at its worst; `correlate/verdict.rs` knows better and decides.
+//! Source: Jung et al. 2004 (sequential test), with the floor and the groups of our own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cells::{
+        knock::{Knock, Tally},
+        outcome::Outcome,
+        technique::Technique,
+    },
+    decode::Address,
+    presets::tripline::Thresholds,
+};
+
+/// What the knocks of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Shape {
+    /// The host: its ports are tried.
+    Vertical(Address),
+    /// The port: its hosts are tried.
+    Horizontal(u16),
+}
+
+/// Why a group is suspect, as far as the cell can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ground {
+    /// The walk reached its threshold.
+    Failures,
+    /// Packets that no honest stack sends.
+    Dishonest,
+    /// One source port and one sequence number on different doors.
+    Repeated,
+    /// Open doors reset without a word, and ever new ones.
+    HalfOpen,
+    /// Completed connections without a byte from the client, port after port.
+    EmptyConnects,
+    /// Many contacts, most failed, that share neither host nor port.
+    Incoherent,
+}
+
+/// Half a step: what a doubtful failure counts. All sums are in this unit.
+pub const HALF: u32 = 1;
+/// A step.
+pub const STEP: u32 = 2;
+
+/// The walk of one group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// How its members knocked.
+    pub technique: Technique,
+    /// What they share.
+    pub shape: Shape,
+    /// The walk's sum, in half steps.
+    pub sum: u32,
+    /// Its doors by outcome.
+    pub tally: Tally,
+    /// Doors on which the first one's source port and sequence number came again, the first included.
+    repeated: u32,
+    first: (u16, u32),
+    /// Answered doors that the source reset at once.
+    pub half_open: u32,
+    /// Connections completed and closed without a byte.
+    pub empty: u32,
+}
+
+impl Group {
+    /// A group without members.
+    #[must_use]
+    pub fn new(shape: Shape, knock: &Knock) -> Self {
+        let first = (knock.src_port, knock.isn);
+        let technique = knock.technique;
+        Self { technique, shape, sum: 0, tally: Tally::default(), repeated: 0, first, half_open: 0, empty: 0 }
+    }
+
+    /// Whether a knock belongs here.
+    #[must_use]
+    pub fn holds(&self, knock: &Knock) -> bool {
+        self.technique == knock.technique
+            && match self.shape {
+                Shape::Vertical(target) => target == knock.target,
+                Shape::Horizontal(port) => port == knock.port,
+            }
+    }
+
+    /// One step for a new door.
+    pub fn step(&mut self, knock: &Knock) {
+        self.tally.add(knock.outcome);
+        if self.first == (knock.src_port, knock.isn) {
+            self.repeated += 1;
+        }
+        match knock.outcome {
+            Outcome::Open => self.sum = self.sum.saturating_sub(STEP),
+            // Silence is what UDP answers to a datagram that it takes or ignores: half a failure.
+            Outcome::Silent if knock.technique == Technique::Udp => self.sum += HALF,
+            _ => self.sum += STEP,
+        }
+    }
+
+    /// A door that had been thought silent has answered after all.
+    pub fn revise(&mut self, from: Outcome, to: Outcome) {
+        self.tally.revise(from, to);
+        if to == Outcome::Open {
+            self.sum = self.sum.saturating_sub(2 * STEP);
+        }
+    }
+
+    /// Whether the group gives ground for suspicion.
+    #[must_use]
+    pub fn ground(&self, t: &Thresholds) -> Option<Ground> {
+        let doors = self.tally.doors();
+        let vertical = matches!(self.shape, Shape::Vertical(_));
+        if !self.technique.is_honest() && doors >= u64::from(t.dishonest) {
+            return Some(Ground::Dishonest);
+        }
+        if self.technique.is_tcp() && self.repeated >= t.repeated {
+            return Some(Ground::Repeated);
+        }
+        let threshold = match self.technique {
+            Technique::Arp => t.arp,
+            _ if self.tally.open == 0 => t.walk,
+            _ => t.walk_after_success,
+        };
+        if self.sum >= threshold * STEP {
+            return Some(Ground::Failures);
+        }
+        if self.half_open >= t.half_open {
+            return Some(Ground::HalfOpen);
+        }
+        (vertical && self.empty >= t.empty_connects).then_some(Ground::EmptyConnects)
+    }
+}

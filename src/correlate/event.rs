@@ -1,0 +1,203 @@
+//! From evidence to event: what a scan's record says to the world.
+//!
+//! In: a suspicion found guilty and where it is in its life. Out: an [`Event`] without severity and
+//! rule, which `rules` add. Must not judge: everything here only renders.
+//! Source: DESIGN section 4, `docs/events.md`.
+
+use tripline_plugin::event::{
+    Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Span, Trust,
+};
+
+use crate::{
+    cells::{
+        Suspicion,
+        evidence::Evidence,
+        technique::Technique,
+        walk::{Ground, Shape},
+    },
+    correlate::life::Life,
+    decode::{Address, Marks},
+    source::Time,
+};
+
+/// Ranges of ports that an event lists at most.
+const RANGES: usize = 512;
+
+/// The shape that a scan's hosts and ports make.
+#[must_use]
+pub fn kind(s: &Suspicion) -> Kind {
+    let (hosts, _) = s.evidence.targets();
+    let ports =
+        if s.technique.has_ports() || s.technique == Technique::IpProtocol { s.evidence.ports.len() as u64 } else { 1 };
+    match (hosts, ports) {
+        (1, _) => Kind::Vertical,
+        (_, 1 | 2) if hosts > 2 => Kind::Horizontal,
+        // A few ports over very many hosts: a sweep for a handful of services.
+        (_, 3 | 4) if hosts >= 8 * ports => Kind::Horizontal,
+        _ if hosts > 2 => Kind::Block,
+        _ if matches!(s.shape, Some(Shape::Horizontal(_))) && ports < 3 => Kind::Horizontal,
+        _ => Kind::Vertical,
+    }
+}
+
+/// The technique as it is shown: a handshake that the source completed makes a SYN scan a connect scan.
+#[must_use]
+pub fn shown(s: &Suspicion) -> Technique {
+    let e = &s.evidence;
+    if s.technique == Technique::TcpSyn && e.completed > 0 && e.completed >= e.resets {
+        Technique::TcpConnect
+    } else {
+        s.technique
+    }
+}
+
+/// Renders an event of a scan.
+#[must_use]
+pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Event {
+    let e = &s.evidence;
+    let (targets, exact) = e.targets();
+    let has_ports = s.technique.has_ports();
+    let ports = e.ports.len() as u64;
+    let single_target = e.target_sample.first().filter(|_| targets == 1).map(|a| a.ip());
+    let same_source_port = has_ports && e.source_ports.min == e.source_ports.max;
+    let scan = Scan {
+        v: 1,
+        id: format!("{:016x}", life.id),
+        rev: life.rev,
+        phase,
+        technique: life.technique.name().to_owned(),
+        kind: life.kind,
+        severity: Severity::Low,
+        start: e.start.0,
+        end: e.end.0,
+        packets: e.packets,
+        doors: e.tally.doors(),
+        answers: Answers {
+            open: e.tally.open,
+            closed: e.tally.closed,
+            unreachable: e.tally.unreachable,
+            silent: e.tally.silent,
+        },
+        targets: Counted { count: targets, exact, sample: e.target_sample.iter().map(|a| a.ip()).collect() },
+        ports: (has_ports || s.technique == Technique::IpProtocol).then(|| Ports {
+            count: ports,
+            exact: true,
+            sample: e.port_sample.clone(),
+            ranges: Some(e.ports.ranges(RANGES)),
+        }),
+        found: e.found.iter().map(|&(target, port)| found(target, port, has_ports)).collect(),
+        sources: Counted { count: 1, exact: true, sample: vec![source.ip()] },
+        decoy: None,
+        flags: s.technique.is_tcp().then(|| flags(e.flags_or, e.flags_and)),
+        // Of an ACK scan only the resets that it earned were seen.
+        ttl: (s.technique != Technique::TcpAck && s.technique != Technique::Arp).then_some(e.ttl),
+        tos: e.tos.filter(|_| s.technique != Technique::TcpAck && s.technique != Technique::Arp),
+        source_ports: has_ports.then_some(e.source_ports),
+        fragmented: e.marks.has(Marks::FRAGMENTED),
+        trust: e.trust(),
+        on_link: s.technique == Technique::Arp || e.ttl == Span { min: 255, max: 255 },
+        tool: None,
+        reason: reason(s, life),
+        completeness: Completeness { drops: 0, evicted: e.evicted, one_sided: life.one_sided },
+        rule: None,
+        preset: "tripline".to_owned(),
+    };
+    Event {
+        timestamp: s.stamp.0,
+        event_type: EventType::Scan,
+        host: None,
+        pcap_filename: None,
+        pcap_cnt: None,
+        in_iface: None,
+        vlan: s.vlan.iter().copied().filter(|&id| id != 0).collect(),
+        src_ip: Some(source.ip()),
+        src_port: same_source_port.then_some(e.source_ports.min),
+        dest_ip: single_target,
+        dest_port: e.port_sample.first().copied().filter(|_| has_ports && ports == 1),
+        proto: Some(protocol(s.technique, source, e)),
+        direction: None,
+        src_mac: (s.mac != [0; 6]).then(|| s.mac.map(|b| format!("{b:02x}")).join(":")),
+        scan: Some(Box::new(scan)),
+        anomaly: None,
+        dropped_before: None,
+    }
+}
+
+fn found(target: Address, port: u16, has_ports: bool) -> String {
+    match (has_ports, target.as_v4().is_some()) {
+        (false, _) => target.to_string(),
+        (true, true) => format!("{target}:{port}"),
+        (true, false) => format!("[{target}]:{port}"),
+    }
+}
+
+fn protocol(technique: Technique, source: Address, e: &Evidence) -> String {
+    match technique {
+        Technique::Udp => "UDP".to_owned(),
+        Technique::SctpInit | Technique::SctpCookieEcho => "SCTP".to_owned(),
+        Technique::Arp => "ARP".to_owned(),
+        Technique::IpProtocol => e.port_sample.first().map_or_else(String::new, u16::to_string),
+        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask if source.as_v4().is_some() => {
+            "ICMP".to_owned()
+        }
+        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => "IPv6-ICMP".to_owned(),
+        _ => "TCP".to_owned(),
+    }
+}
+
+/// scanlogd's notation: small letters always clear, capitals always set, question marks sometimes.
+#[must_use]
+pub fn flags(or: u8, and: u8) -> String {
+    "fsrpauxy"
+        .chars()
+        .enumerate()
+        .map(|(bit, letter)| match (or >> bit & 1, and >> bit & 1) {
+            (0, _) => letter,
+            (_, 1) => letter.to_ascii_uppercase(),
+            _ => '?',
+        })
+        .collect()
+}
+
+/// Why it was reported, for a person.
+fn reason(s: &Suspicion, life: &Life) -> String {
+    let e = &s.evidence;
+    let doors = e.tally.doors();
+    let refused = e.tally.closed + e.tally.unreachable;
+    let ground = match s.ground {
+        Ground::Failures => None,
+        Ground::Dishonest => Some("such packets open no connection".to_owned()),
+        Ground::Repeated => Some("one source port and sequence number on many doors, as no kernel sends".to_owned()),
+        Ground::HalfOpen => Some(format!("{} answers reset at once", e.resets)),
+        Ground::EmptyConnects => Some(format!("{} connections closed without a byte sent", e.completed)),
+        Ground::Incoherent => Some("many hosts and ports without a pattern, nearly all in vain".to_owned()),
+    };
+    let outcomes = match (refused, e.tally.silent) {
+        (0, 0) => format!("all {doors} first contacts answered"),
+        (0, silent) => format!("{silent} of {doors} first contacts unanswered"),
+        (refused, 0) => format!("{refused} of {doors} first contacts refused"),
+        (refused, silent) => format!("{refused} of {doors} first contacts refused, {silent} unanswered"),
+    };
+    let took = format!("in {}", duration(e.end.since(e.start)));
+    let reset = match (e.trust(), e.resets) {
+        (Trust::Reacted, 1) => Some("it reset the one that answered".to_owned()),
+        (Trust::Reacted, resets) => Some(format!("it reset all {resets} that answered")),
+        (Trust::Confirmed, _) => Some("it completed handshakes".to_owned()),
+        (Trust::Spoofable, _) => None,
+    };
+    let side = life.one_sided.then(|| "judged by counts: nothing is heard from the targets' network".to_owned());
+    let parts = [Some(format!("{outcomes} {took}")), ground, reset, side];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A span of time for a person.
+fn duration(nanos: i64) -> String {
+    let seconds = nanos.max(0) as f64 / Time::SECOND as f64;
+    match seconds {
+        s if s < 0.095 => format!("{s:.2} s"),
+        s if s < 99.5 => format!("{s:.1} s"),
+        s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3_600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}

@@ -1,0 +1,106 @@
+//! The life of a scan: begin, updates, end; one id, growing revisions.
+//!
+//! In: suspicions that were found guilty, in order. Out: which phase an event is of, if one is due.
+//! A scan is one object whatever the number of its packets: key (source, technique).
+//! Bounded by what cells hold: each life ends when its cell gives up or ends the scan.
+
+use std::collections::HashMap;
+
+use foldhash::quality::FixedState;
+use tripline_plugin::event::{Kind, Phase};
+
+use crate::{cells::technique::Technique, decode::Address, dispatch::Key, source::Time};
+
+/// A scan that has been reported.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// A hash of preset, source, technique and start.
+    pub id: u64,
+    /// The last event's revision.
+    pub rev: u32,
+    /// The technique under which it was reported.
+    pub technique: Technique,
+    /// Its shape so far; it only widens to block.
+    pub kind: Kind,
+    /// It was judged by counts alone.
+    pub one_sided: bool,
+    /// Doors at its last event.
+    doors: u64,
+}
+
+impl Life {
+    /// A new event of this life.
+    fn next(&mut self, kind: Kind, doors: u64) -> Self {
+        self.rev += 1;
+        self.doors = doors;
+        if kind == Kind::Block {
+            self.kind = Kind::Block;
+        }
+        self.clone()
+    }
+}
+
+/// All scans that have been reported and are not over.
+#[derive(Debug)]
+pub struct Lives(HashMap<(Address, Technique), Life, FixedState>);
+
+impl Lives {
+    /// None yet.
+    #[must_use]
+    pub fn new(key: &Key) -> Self {
+        Self(HashMap::with_hasher(FixedState::with_seed(key.hash(1_u8))))
+    }
+
+    /// Whether a scan has been reported.
+    #[must_use]
+    pub fn has(&self, source: Address, technique: Technique) -> bool {
+        self.0.contains_key(&(source, technique))
+    }
+
+    /// A scan begins: `shown` is the technique that its events name.
+    pub fn begin(
+        &mut self,
+        source: Address,
+        technique: Technique,
+        shown: Technique,
+        start: Time,
+        kind: Kind,
+        doors: u64,
+        one_sided: bool,
+    ) -> (Phase, Life) {
+        let id = identity("tripline", source, shown, start);
+        let life = Life { id, rev: 1, technique: shown, kind, one_sided, doors };
+        self.0.insert((source, technique), life.clone());
+        (Phase::Begin, life)
+    }
+
+    /// A scan has grown: an update when its doors are ten times those of its last event, or `day` has passed.
+    pub fn grow(
+        &mut self,
+        source: Address,
+        technique: Technique,
+        kind: Kind,
+        doors: u64,
+        day: bool,
+    ) -> Option<(Phase, Life)> {
+        let life = self.0.get_mut(&(source, technique))?;
+        (day || doors >= 10 * life.doors).then(|| (Phase::Update, life.next(kind, doors)))
+    }
+
+    /// A scan is over.
+    pub fn end(&mut self, source: Address, technique: Technique, kind: Kind, doors: u64) -> Option<(Phase, Life)> {
+        let mut life = self.0.remove(&(source, technique))?;
+        Some((Phase::End, life.next(kind, doors)))
+    }
+}
+
+/// The identity of a scan: FNV-1a, 64 bits, without a key, so that every sensor and every run names it alike.
+#[must_use]
+pub fn identity(preset: &str, source: Address, technique: Technique, start: Time) -> u64 {
+    let parts: [&[u8]; 4] =
+        [preset.as_bytes(), &source.0.to_be_bytes(), technique.name().as_bytes(), &start.0.to_be_bytes()];
+    parts
+        .concat()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,110 @@
+//! Correlate: the sequential stage that sees what all cells saw, in one order.
+//!
+//! In: the reports of all cells up to a watermark. Out: scan events, without severity. Here live the
+//! targets' side (`terrain.rs`), the verdict (`verdict.rs`) and the life of a scan (`life.rs`).
+//! Must not know of packets, batches or threads. The order (clock, seq, phase, source, technique) is total
+//! over what can meet, so that neither shards nor batches show in the result.
+//! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
+
+pub mod event;
+pub mod life;
+pub mod terrain;
+pub mod verdict;
+
+use std::sync::Arc;
+
+use tripline_plugin::{Event, event::Phase};
+
+use crate::{
+    cells::{Report, Suspicion, What},
+    correlate::{life::Lives, terrain::Terrain},
+    decode::Address,
+    dispatch::Key,
+    presets::tripline::Thresholds,
+};
+
+/// An event and the packet that decided it, for those who know in which file that lies.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The deciding packet, when there was one.
+    pub seq: Option<u64>,
+    /// What there is to say.
+    pub event: Event,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Correlate {
+    reports: Vec<Report>,
+    terrain: Terrain,
+    lives: Lives,
+    thresholds: Arc<Thresholds>,
+}
+
+impl Correlate {
+    /// With nothing known yet.
+    #[must_use]
+    pub fn new(key: &Key, thresholds: Arc<Thresholds>) -> Self {
+        Self { reports: Vec::new(), terrain: Terrain::new(key.clone()), lives: Lives::new(key), thresholds }
+    }
+
+    /// Takes reports in, in any order.
+    pub fn take(&mut self, reports: impl Iterator<Item = Report>) {
+        self.reports.extend(reports);
+    }
+
+    /// Works off all that was taken in: every cell must have come to the same watermark.
+    pub fn settle(&mut self, mut find: impl FnMut(Finding)) {
+        let mut reports = std::mem::take(&mut self.reports);
+        reports.sort_by_key(Report::order);
+        for report in reports.drain(..) {
+            if let Some(finding) = self.weigh(report) {
+                find(finding);
+            }
+        }
+        self.reports = reports;
+    }
+
+    fn weigh(&mut self, report: Report) -> Option<Finding> {
+        let Report { seq, source, what, .. } = report;
+        let (suspicion, (phase, life)) = match what {
+            What::Alive { target } => {
+                self.terrain.alive(target);
+                return None;
+            }
+            What::Answered { target, protocol, port } => {
+                self.terrain.answered(target, protocol, port);
+                return None;
+            }
+            What::Suspicion(s) => {
+                let step = self.suspect(source, &s)?;
+                (s, step)
+            }
+            What::Day(s) => {
+                let (kind, doors) = (event::kind(&s), s.evidence.tally.doors());
+                let step = self.lives.grow(source, s.technique, kind, doors, true)?;
+                (s, step)
+            }
+            What::Ended(s) => {
+                let (kind, doors) = (event::kind(&s), s.evidence.tally.doors());
+                let step = self.lives.end(source, s.technique, kind, doors)?;
+                (s, step)
+            }
+        };
+        let decided = phase != Phase::End && seq != 0;
+        Some(Finding { seq: decided.then_some(seq), event: event::render(source, &suspicion, phase, &life) })
+    }
+
+    /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.
+    fn suspect(&mut self, source: Address, s: &Suspicion) -> Option<(Phase, life::Life)> {
+        let (kind, doors) = (event::kind(s), s.evidence.tally.doors());
+        if self.lives.has(source, s.technique) {
+            return self.lives.grow(source, s.technique, kind, doors, false);
+        }
+        let verdict = verdict::judge(s, &self.terrain, &self.thresholds);
+        verdict.guilty.then(|| {
+            let shown = event::shown(s);
+            self.lives.begin(source, s.technique, shown, s.evidence.start, kind, doors, verdict.one_sided)
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! The verdict: whether a suspicion is a scan, seen with what is known of the targets' side.
+//!
+//! In: a suspicion from a cell, the terrain. Out: a [`Verdict`]. The cell took every silence at its
+//! worst; here each is weighed: a door that answered others is to blame itself, a host that is there may
+//! drop packets, and where a network is never heard at all only counts can tell.
+//! Source: `docs/DETECTION.md`; the numbers are in `presets/tripline.rs`.
+
+use crate::{
+    cells::{
+        Suspicion,
+        knock::Knock,
+        outcome::{ANY, ICMP, Outcome, SCTP, TCP, UDP},
+        technique::{FIRST_UNPRIVILEGED, Technique},
+        walk::{Ground, HALF, STEP, Shape},
+    },
+    correlate::terrain::Terrain,
+    decode::observation::ARP,
+    presets::tripline::Thresholds,
+};
+
+/// What is thought of a suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// It is a scan.
+    pub guilty: bool,
+    /// Judged by counts, since nothing was ever heard from the targets.
+    pub one_sided: bool,
+}
+
+/// First port of the range that clients' own ports come from on Linux; other systems' ranges lie above it.
+const FIRST_EPHEMERAL: u16 = 32_768;
+
+/// Judges a suspicion.
+#[must_use]
+pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
+    let unheard = s.case.iter().all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target));
+    let doors = s.evidence.tally.doors();
+    let guilty = match s.ground {
+        Ground::Dishonest | Ground::Repeated | Ground::HalfOpen | Ground::EmptyConnects => true,
+        // Peers that are gone look the same from one side: only a great many tell.
+        Ground::Incoherent if unheard => doors >= 4 * u64::from(t.incoherent),
+        Ground::Incoherent => true,
+        Ground::Failures => failures(s, terrain, t),
+    };
+    Verdict { guilty, one_sided: unheard }
+}
+
+/// Walks each group of the case again, with weights that know the terrain.
+fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
+    let mut shapes: Vec<Shape> = Vec::new();
+    for knock in &s.case {
+        for shape in [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)] {
+            if !shapes.contains(&shape) {
+                shapes.push(shape);
+            }
+        }
+    }
+    shapes.into_iter().any(|shape| {
+        let group = || {
+            s.case.iter().filter(move |k| match shape {
+                Shape::Vertical(target) => k.target == target,
+                Shape::Horizontal(port) => k.port == port,
+            })
+        };
+        if s.technique == Technique::Udp && (traces_a_route(group()) || looks_like_answers(group())) {
+            return false;
+        }
+        let refused = group().any(|k| k.outcome == Outcome::Closed);
+        let (mut sum, mut highest, mut unseen, mut successes) = (0_u32, 0, 0_u32, 0_u32);
+        for knock in group() {
+            match weigh(knock, terrain, refused) {
+                Weight::Fails(steps) => sum += steps,
+                Weight::Unseen => unseen += 1,
+                Weight::Succeeds => {
+                    sum = sum.saturating_sub(STEP);
+                    successes += 1;
+                }
+            }
+            highest = highest.max(sum);
+        }
+        let threshold = match s.technique {
+            Technique::Arp => t.arp,
+            _ if successes == 0 => t.walk,
+            _ => t.walk_after_success,
+        };
+        let enough_unseen = match shape {
+            Shape::Vertical(_) => t.one_sided_ports,
+            Shape::Horizontal(_) => t.one_sided_hosts,
+        };
+        highest >= threshold * STEP || (successes == 0 && unseen >= enough_unseen)
+    })
+}
+
+enum Weight {
+    Fails(u32),
+    Unseen,
+    Succeeds,
+}
+
+/// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
+fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
+    let blamed = || terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
+    match knock.outcome {
+        Outcome::Open => Weight::Succeeds,
+        _ if blamed() => Weight::Fails(0),
+        Outcome::Closed | Outcome::Unreachable => Weight::Fails(STEP),
+        // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
+        Outcome::Silent if knock.technique == Technique::Udp && refused => Weight::Fails(STEP),
+        Outcome::Silent if !terrain.is_in_view(knock.target) => Weight::Unseen,
+        Outcome::Silent if knock.technique == Technique::Udp || terrain.is_alive(knock.target) => Weight::Fails(HALF),
+        Outcome::Silent => Weight::Fails(STEP),
+    }
+}
+
+/// The protocol number under which the terrain knows a technique's doors.
+fn protocol(technique: Technique) -> u8 {
+    match technique {
+        Technique::Udp => UDP,
+        Technique::SctpInit | Technique::SctpCookieEcho => SCTP,
+        Technique::IpProtocol => ANY,
+        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => ICMP,
+        Technique::Arp => ARP,
+        _ => TCP,
+    }
+}
+
+/// Traceroute: three or more hop limits that rise in order. nmap varies them, but up and down.
+fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
+    let (mut last, mut levels, mut rises) = (0, 0, true);
+    for knock in group {
+        levels += u32::from(knock.ttl > last);
+        rises &= knock.ttl >= last;
+        last = knock.ttl;
+    }
+    rises && levels >= 3
+}
+
+/// Datagrams from one fixed port to clients' ports, none answered: a server's answers, seen from mid-stream.
+fn looks_like_answers<'a>(mut group: impl Iterator<Item = &'a Knock>) -> bool {
+    let Some(first) = group.next() else { return false };
+    let from_service = first.src_port < FIRST_UNPRIVILEGED;
+    let to_client = |k: &Knock| k.port >= if from_service { FIRST_UNPRIVILEGED } else { FIRST_EPHEMERAL };
+    first.outcome == Outcome::Silent
+        && to_client(first)
+        && group.all(|k| k.outcome == Outcome::Silent && k.src_port == first.src_port && to_client(k))
+}

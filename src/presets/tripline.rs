@@ -1,0 +1,61 @@
+//! The preset `tripline`: the numbers that judge, each with its origin.
+//!
+//! In: nothing. Out: [`Thresholds`]. The judging itself is in `cells/walk.rs` (what may be a scan)
+//! and `correlate/verdict.rs` (what is one). Source of the logic: `docs/DETECTION.md`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Time;
+
+/// What the preset judges by. A rules file may set each by its name under `[detect]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Thresholds {
+    /// Failed first contacts, net of answered ones, that convict a group without any success.
+    /// Jung 2004: four refusals at 0.8 and 0.2 give odds of 99 to 1.
+    pub walk: u32,
+    /// The same for a group that has had a success: honest clients of failing services have had some.
+    pub walk_after_success: u32,
+    /// Doors that convict when the packets are such as no honest stack sends, whatever the answers.
+    pub dishonest: u32,
+    /// Doors that convict when one source port and one sequence number repeat on them: no kernel does that.
+    pub repeated: u32,
+    /// Distinct answered doors that the source reset without a word, while their number still grows.
+    pub half_open: u32,
+    /// Ports of one host where a connection was completed and closed without a byte from the client.
+    pub empty_connects: u32,
+    /// Doors before contacts that cohere in neither host nor port are judged.
+    pub incoherent: u32,
+    /// The share of them in percent that must fail: peer-to-peer has many stale peers.
+    pub incoherent_percent: u32,
+    /// Silent ports of one host that convict where nothing is ever heard from its network.
+    pub one_sided_ports: u32,
+    /// Silent hosts that convict where nothing is ever heard from their network.
+    pub one_sided_hosts: u32,
+    /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too.
+    pub arp: u32,
+    /// Nanoseconds after which a first contact without an answer is silent.
+    pub answer_wait: i64,
+    /// Nanoseconds without a probe after which a scan is over.
+    pub quiet: i64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            walk: 4,
+            walk_after_success: 10,
+            dishonest: 3,
+            repeated: 3,
+            half_open: 5,
+            empty_connects: 10,
+            incoherent: 32,
+            incoherent_percent: 80,
+            one_sided_ports: 10,
+            one_sided_hosts: 20,
+            arp: 16,
+            answer_wait: Time::SECOND,
+            quiet: 3_600 * Time::SECOND,
+        }
+    }
+}
