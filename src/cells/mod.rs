@@ -62,6 +62,18 @@ pub struct Losses {
     pub early: u64,
 }
 
+impl Losses {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            contacts: self.contacts + other.contacts,
+            suspects: self.suspects + other.suspects,
+            early: self.early + other.early,
+        }
+    }
+}
+
 /// One cell.
 #[derive(Debug)]
 pub struct Cell {
@@ -191,11 +203,11 @@ impl Cell {
                     contact.isn = o.tcp_seq;
                     contact.echo = echo_of(o, technique);
                 }
-                if matches!(contact.state, State::Pending | State::Closed | State::Silent | State::Unreachable) {
-                    if let Some(scan) = self.suspects.get_mut(o.src).and_then(|s| s.scan_mut(technique)) {
-                        scan.evidence.repeat(o.stamp);
-                        scan.last = scan.last.max(o.clock);
-                    }
+                if matches!(contact.state, State::Pending | State::Closed | State::Silent | State::Unreachable)
+                    && let Some(scan) = self.suspects.get_mut(o.src).and_then(|s| s.scan_mut(technique))
+                {
+                    scan.evidence.repeat(o.stamp);
+                    scan.last = scan.last.max(o.clock);
                 }
                 return;
             }

@@ -21,15 +21,26 @@ use crate::{
     decode::Address,
     dispatch::Key,
     presets::tripline::Thresholds,
+    source::Time,
 };
 
 /// An event and the packet that decided it, for those who know in which file that lies.
 #[derive(Clone, Debug)]
 pub struct Finding {
+    /// When, by the clock.
+    pub clock: Time,
     /// The deciding packet, when there was one.
     pub seq: Option<u64>,
     /// What there is to say.
     pub event: Event,
+}
+
+impl Finding {
+    /// The order of findings of several presets; each one's own are in order already.
+    #[must_use]
+    pub fn order(&self) -> (Time, u64) {
+        (self.clock, self.seq.unwrap_or(u64::MAX))
+    }
 }
 
 /// The stage.
@@ -66,7 +77,7 @@ impl Correlate {
     }
 
     fn weigh(&mut self, report: Report) -> Option<Finding> {
-        let Report { seq, source, what, .. } = report;
+        let Report { clock, seq, source, what } = report;
         let (suspicion, (phase, life)) = match what {
             What::Alive { target } => {
                 self.terrain.alive(target);
@@ -92,7 +103,7 @@ impl Correlate {
             }
         };
         let decided = phase != Phase::End && seq != 0;
-        Some(Finding { seq: decided.then_some(seq), event: event::render(source, &suspicion, phase, &life) })
+        Some(Finding { clock, seq: decided.then_some(seq), event: event::render(source, &suspicion, phase, &life) })
     }
 
     /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.

@@ -25,7 +25,7 @@ impl Pool {
     }
 
     /// Runs `body` here; what it spawns runs on the workers. Returns when all are done.
-    pub fn scope<'scope, T: Send>(&self, body: impl FnOnce(&Jobs<'_, 'scope>) -> T + Send) -> T {
+    pub fn scope<'scope, T>(&self, body: impl FnOnce(&Jobs<'_, 'scope>) -> T) -> T {
         match &self.0 {
             Some(pool) => pool.in_place_scope(|scope| body(&Jobs(Some(scope)))),
             None => body(&Jobs(None)),

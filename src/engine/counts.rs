@@ -1,0 +1,114 @@
+//! What was counted on the way: every frame ends up in exactly one of these.
+//!
+//! In: frames, as a worker meets them. Out: sums. Each worker's slot counts for itself and is summed at
+//! the end: no atomics, no locks. Read next: `summary.rs` (what a person gets of it).
+
+use crate::{
+    cells::technique::{ACK, SYN},
+    decode::{Kind, Observation, Packet, Skip},
+    source::{Frame, LinkType, Time},
+};
+
+/// Counters of frames.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// All.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub wire_bytes: u64,
+    /// Decoded ones by IP protocol number; 255 is ARP.
+    pub protocols: Vec<u64>,
+    /// By the reason why they are evidence about nobody, in the order of [`Skip::ALL`].
+    pub skipped: Vec<u64>,
+    /// Plain ACKs and data of connections.
+    pub plain: u64,
+    /// Pieces of datagrams.
+    pub fragments: u64,
+    /// Those that are evidence.
+    pub evidence: u64,
+    /// SYNs, and the SYN-ACKs that should come back: how one-sided the view is.
+    pub syns: u64,
+    /// See `syns`.
+    pub syn_acks: u64,
+    /// Smallest stamp.
+    pub first: Option<Time>,
+    /// Largest stamp.
+    pub last: Option<Time>,
+    /// The first frame of a link type that has no decoder: its type and number.
+    pub unknown_link: Option<(LinkType, u64)>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            frames: 0,
+            wire_bytes: 0,
+            protocols: vec![0; 256],
+            skipped: vec![0; Skip::ALL.len()],
+            plain: 0,
+            fragments: 0,
+            evidence: 0,
+            syns: 0,
+            syn_acks: 0,
+            first: None,
+            last: None,
+            unknown_link: None,
+        }
+    }
+}
+
+impl Counts {
+    /// Counts a frame, whatever is in it.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frames += 1;
+        self.wire_bytes += u64::from(frame.wire_len);
+        if self.first.is_none_or(|first| frame.stamp < first) {
+            self.first = Some(frame.stamp);
+        }
+        if self.last.is_none_or(|last| frame.stamp > last) {
+            self.last = Some(frame.stamp);
+        }
+    }
+
+    /// Counts what was decoded.
+    #[inline]
+    pub fn packet(&mut self, packet: &Packet) {
+        if let Some(count) = self.protocols.get_mut(usize::from(packet.protocol)) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a frame that is evidence about nobody.
+    #[inline]
+    pub fn skip(&mut self, skip: Skip) {
+        if let Some(count) = self.skipped.get_mut(skip as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts evidence.
+    #[inline]
+    pub fn observation(&mut self, o: &Observation) {
+        self.evidence += 1;
+        if o.kind == Kind::Tcp && o.flags & SYN != 0 {
+            *(if o.flags & ACK == 0 { &mut self.syns } else { &mut self.syn_acks }) += 1;
+        }
+    }
+
+    /// Adds another's sums to these.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.wire_bytes += other.wire_bytes;
+        self.plain += other.plain;
+        self.fragments += other.fragments;
+        self.evidence += other.evidence;
+        self.syns += other.syns;
+        self.syn_acks += other.syn_acks;
+        let sum = |mine: &mut [u64], theirs: &[u64]| mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
+        sum(&mut self.protocols, &other.protocols);
+        sum(&mut self.skipped, &other.skipped);
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = [self.last, other.last].into_iter().flatten().max();
+    }
+}

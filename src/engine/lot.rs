@@ -1,0 +1,158 @@
+//! A batch on its way through the stages, with the buffers that it fills on the way.
+//!
+//! In: a batch. Out: for each of its pieces the observations, sorted by cell. All buffers are reused from
+//! batch to batch. Must not know of threads: `run.rs` says who works when.
+
+use crate::{
+    correlate::Finding,
+    decode::{self, Class, Packet},
+    defragment::{Defragmenter, Verdict},
+    dispatch::{Key, Scattered},
+    engine::counts::Counts,
+    presets::reference::Reference,
+    source::{Batch, Frame, Piece, Time},
+};
+
+/// A fragment that waits for the sequential stage.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    packet: Packet,
+    stamp: Time,
+    clock: Time,
+    seq: u64,
+    /// Where its payload lies in [`Work::bytes`].
+    start: usize,
+    len: usize,
+}
+
+/// What a worker makes of one piece.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The evidence, and who owns it.
+    pub scattered: Scattered,
+    /// What this slot has counted in all batches so far.
+    pub counts: Counts,
+    fragments: Vec<Waiting>,
+    /// The fragments' payloads: copied, since the batch is gone when a datagram is whole.
+    bytes: Vec<u8>,
+}
+
+impl Work {
+    /// Walks a piece: decodes each frame, keeps evidence and fragments. `key` sorts the evidence by
+    /// cell; without it nobody asks for that.
+    pub fn digest(&mut self, batch: &Batch, piece: &Piece, key: Option<&Key>) {
+        self.scattered.clear();
+        self.fragments.clear();
+        self.bytes.clear();
+        let Self { scattered, counts, fragments, bytes } = self;
+        batch.walk(piece, |frame| {
+            counts.frame(&frame);
+            let packet = match decode::decode(&frame) {
+                Ok(packet) => packet,
+                Err(skip) => {
+                    if skip == decode::Skip::UnknownLinkType && counts.unknown_link.is_none() {
+                        counts.unknown_link = Some((frame.link, frame.number));
+                    }
+                    return counts.skip(skip);
+                }
+            };
+            counts.packet(&packet);
+            match decode::classify(&packet) {
+                Class::Plain => counts.plain += 1,
+                Class::Nobody(skip) => counts.skip(skip),
+                Class::Evidence(kind) => {
+                    let o = decode::observe(&frame, &packet, kind);
+                    counts.observation(&o);
+                    scattered.observations.push(o);
+                }
+                Class::Fragment => {
+                    counts.fragments += 1;
+                    let payload = packet.payload.of_bytes(frame.bytes);
+                    let (start, len) = (bytes.len(), payload.len());
+                    bytes.extend_from_slice(payload);
+                    let Frame { stamp, clock, seq, .. } = frame;
+                    fragments.push(Waiting { packet, stamp, clock, seq, start, len });
+                }
+            }
+        });
+        if let Some(key) = key.filter(|_| self.fragments.is_empty()) {
+            self.scattered.sort(key);
+        }
+    }
+
+    /// Puts this piece's fragments together with those that came before. A whole datagram takes the place
+    /// of the fragment that completed it.
+    pub fn defragment(&mut self, defragmenter: &mut Defragmenter, key: Option<&Key>) {
+        if self.fragments.is_empty() {
+            return;
+        }
+        for waiting in &self.fragments {
+            let Waiting { packet, stamp, clock, seq, start, len } = *waiting;
+            let payload = self.bytes.get(start..start + len).unwrap_or_default();
+            let Verdict::Whole(whole) = defragmenter.push(&packet, payload, stamp, clock, seq) else { continue };
+            let packet = decode::decode_rebuilt(&whole.first, whole.payload, whole.len as usize);
+            match decode::classify(&packet) {
+                Class::Evidence(kind) => {
+                    let frame = Frame { bytes: whole.payload, stamp, clock, seq, ..Frame::default() };
+                    let o = decode::observe(&frame, &packet, kind);
+                    self.counts.observation(&o);
+                    self.scattered.observations.push(o);
+                }
+                Class::Nobody(skip) => self.counts.skip(skip),
+                Class::Plain => self.counts.plain += 1,
+                Class::Fragment => {}
+            }
+        }
+        self.scattered.observations.sort_by_key(|o| o.seq);
+        if let Some(key) = key {
+            self.scattered.sort(key);
+        }
+    }
+}
+
+/// A batch and the work on its pieces.
+#[derive(Debug, Default)]
+pub struct Lot {
+    /// The bytes.
+    pub batch: Batch,
+    /// What the reference presets found in it.
+    pub findings: Vec<Finding>,
+    /// A slot for each piece, and spare ones of larger batches before.
+    works: Vec<Work>,
+}
+
+impl Lot {
+    /// The pieces with their slots.
+    pub fn work(&mut self) -> impl Iterator<Item = (&Batch, &Piece, &mut Work)> {
+        let (batch, works) = (&self.batch, &mut self.works);
+        works.resize_with(works.len().max(batch.pieces.len()), Work::default);
+        batch.pieces.iter().zip(works).map(move |(piece, work)| (batch, piece, work))
+    }
+
+    /// The slots that the batch filled, in order.
+    pub fn done(&self) -> &[Work] {
+        self.works.get(..self.batch.pieces.len()).unwrap_or(&self.works)
+    }
+
+    /// The same, to go on with.
+    pub fn done_mut(&mut self) -> &mut [Work] {
+        let pieces = self.batch.pieces.len().min(self.works.len());
+        self.works.get_mut(..pieces).unwrap_or_default()
+    }
+
+    /// What cannot be done in parallel: fragments, and the reference presets, whose originals see one packet
+    /// after the other.
+    pub fn in_sequence(&mut self, defragmenter: &mut Defragmenter, references: &mut [Reference], key: Option<&Key>) {
+        for work in self.works.iter_mut().take(self.batch.pieces.len()) {
+            work.defragment(defragmenter, key);
+            for reference in references.iter_mut() {
+                self.findings.extend(work.scattered.observations.iter().filter_map(|o| reference.see(o)));
+            }
+        }
+    }
+
+    /// What all slots have counted.
+    pub fn counts(&self) -> impl Iterator<Item = &Counts> {
+        self.works.iter().map(|work| &work.counts)
+    }
+}

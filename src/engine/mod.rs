@@ -1,0 +1,12 @@
+//! The one place that wires the stages together.
+//!
+//! In: a source and a plan. Out: events in order, and what was counted. Everything else in the program
+//! knows only its neighbours. Read next: `run.rs` (the loop), `lot.rs` (what a batch becomes),
+//! `counts.rs`, `locate.rs`.
+
+pub mod counts;
+pub mod locate;
+pub mod lot;
+pub mod run;
+
+pub use run::{Plan, Sink, Totals, run};

@@ -1,0 +1,243 @@
+//! Reading an archive: the one loop that drives all stages.
+//!
+//! In: a source, a [`Plan`]. Out: events in order, to a [`Sink`]; and what was counted.
+//! Three batches are under way at a time: while the workers decode one and run the cells over the one
+//! before it, this thread reads the next and correlates what came of the one before both. Each lies in
+//! buffers of its own; nothing is shared that anybody writes.
+
+use std::{
+    collections::VecDeque,
+    mem::{swap, take},
+    path::Path,
+    sync::Arc,
+};
+
+use tripline_plugin::Event;
+
+use crate::{
+    cells::{Cell, Losses},
+    correlate::{Correlate, Finding},
+    defragment::{Counts as Defragmented, Defragmenter, Limits},
+    dispatch::{CELLS, Key, KeyMaker, Pool},
+    engine::{counts::Counts, locate::Locator, lot::Lot},
+    presets::{reference::Reference, tripline::Thresholds},
+    source::{Batch, Pull, Source, Time, Trouble},
+};
+
+/// How a run is to be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Workers.
+    pub shards: usize,
+    /// Bytes for the tables.
+    pub memory: usize,
+    /// The hash key; made from the input's first frames when not given.
+    pub key: Option<u64>,
+    /// What the preset `tripline` judges by; `None` when it is not asked for.
+    pub thresholds: Option<Thresholds>,
+    /// Reference presets, by name.
+    pub references: Vec<Reference>,
+}
+
+/// Who takes what comes out of a run.
+pub trait Sink {
+    /// An event, in order.
+    fn event(&mut self, event: Event);
+    /// Something could not be read.
+    fn trouble(&mut self, trouble: Trouble);
+    /// A file holds frames of a link type without a decoder; `number` is the first. Said once a batch.
+    fn unknown_link(&mut self, path: &Path, number: u64, reason: &str);
+    /// So many more bytes of the input were used up, with so many frames. False ends the run early.
+    fn progress(&mut self, bytes: u64, frames: u64) -> bool;
+}
+
+/// What was counted in a run.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Frames.
+    pub counts: Counts,
+    /// Fragments.
+    pub defragmented: Defragmented,
+    /// What the tables had to give up.
+    pub losses: Losses,
+    /// Times that the capture's clock went back by more than jitter.
+    pub rebased: u32,
+    /// The run was ended early.
+    pub stopped: bool,
+}
+
+/// Runs a source through all stages.
+///
+/// # Errors
+/// The workers' threads could not be started.
+pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, rayon::ThreadPoolBuildError> {
+    let pool = Pool::new(plan.shards)?;
+    let mut feed = Feed { source, held: VecDeque::new(), ended: false, stopped: false };
+    let key = match plan.key {
+        Some(seed) => Key::new(seed),
+        None => feed.make_key(sink),
+    };
+    let mut cells = plan.cells(&key);
+    let mut front = Front::new(&plan, &key);
+    let mut references = plan.references;
+    let mut defragmenter = Defragmenter::new(Limits::default());
+    let (mut totals, mut last) = (Totals::default(), Time::default());
+    let sorting = (!cells.is_empty()).then_some(&key);
+    // The batch to be decoded, the one to be run through the cells, the one to be read into.
+    let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
+    let mut more = feed.pull(&mut fresh.batch, sink);
+    while more || !decoded.batch.pieces.is_empty() {
+        front.locator.note(&fresh.batch);
+        let pulled = pool.scope(|jobs| {
+            let share = cells.len().div_ceil(plan.shards * 4).max(1);
+            for (n, part) in cells.chunks_mut(share).enumerate() {
+                let decoded = &decoded;
+                jobs.spawn(move || see(part, n * share, decoded));
+            }
+            for (batch, piece, work) in fresh.work() {
+                jobs.spawn(move || work.digest(batch, piece, sorting));
+            }
+            front.deliver(sink);
+            more && feed.pull(&mut spare.batch, sink)
+        });
+        front.take(cells.iter_mut(), take(&mut decoded.findings));
+        if more {
+            fresh.in_sequence(&mut defragmenter, &mut references, sorting);
+            complain(&mut fresh, sink);
+            (totals.rebased, last) = (fresh.batch.clock.rebased, fresh.batch.clock.now());
+        }
+        decoded.batch.pieces.clear();
+        swap(&mut decoded, &mut fresh);
+        swap(&mut fresh, &mut spare);
+        more = pulled;
+    }
+    front.deliver(sink);
+    cells.iter_mut().for_each(|cell| cell.finish(last));
+    front.take(cells.iter_mut(), Vec::new());
+    front.deliver(sink);
+    defragmenter.finish();
+    for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
+        totals.counts.add(counts);
+    }
+    totals.defragmented = defragmenter.counts().clone();
+    totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
+    totals.stopped = feed.stopped;
+    Ok(totals)
+}
+
+/// Runs some cells, of which the first has the number `first`, over a decoded batch.
+fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
+    if lot.batch.pieces.is_empty() {
+        return;
+    }
+    for (cell, number) in cells.iter_mut().zip(first..) {
+        for work in lot.done() {
+            work.scattered.of(number).for_each(|(o, role)| cell.see(o, role));
+        }
+        cell.advance(lot.batch.clock.now());
+    }
+}
+
+/// Says once for a file that it holds frames which nobody can decode.
+fn complain(lot: &mut Lot, sink: &mut dyn Sink) {
+    let unknown = lot.done_mut().iter_mut().filter_map(|work| work.counts.unknown_link.take()).min_by_key(|u| u.1);
+    if let (Some((link, number)), Some(path)) = (unknown, &lot.batch.origin) {
+        let reason = format!("link type {} is not known: its frames are counted and skipped", link.0);
+        sink.unknown_link(path, number, &reason);
+    }
+}
+
+/// The source, and what was read of it to make the key.
+struct Feed<'a> {
+    source: &'a mut dyn Source,
+    held: VecDeque<Batch>,
+    ended: bool,
+    stopped: bool,
+}
+
+impl Feed<'_> {
+    /// Fills `batch`; false at the end.
+    fn pull(&mut self, batch: &mut Batch, sink: &mut dyn Sink) -> bool {
+        batch.pieces.clear();
+        if let Some(held) = self.held.pop_front() {
+            *batch = held;
+            return true;
+        }
+        while !self.ended && !self.stopped {
+            match self.source.pull(batch) {
+                Pull::Filled => {
+                    let frames = batch.pieces.iter().map(|piece| piece.frames).sum();
+                    self.stopped = !sink.progress(batch.consumed, frames);
+                    return true;
+                }
+                Pull::Trouble(trouble) => sink.trouble(trouble),
+                Pull::Idle => {}
+                Pull::End => self.ended = true,
+            }
+        }
+        batch.pieces.clear();
+        false
+    }
+
+    /// Reads ahead until there is enough to make the key from.
+    fn make_key(&mut self, sink: &mut dyn Sink) -> Key {
+        let (mut maker, mut read) = (KeyMaker::default(), VecDeque::new());
+        while !maker.is_done() {
+            let mut batch = Batch::default();
+            if !self.pull(&mut batch, sink) {
+                break;
+            }
+            for piece in &batch.pieces {
+                if !maker.is_done() {
+                    batch.walk(piece, |frame| maker.absorb(&frame));
+                }
+            }
+            read.push_back(batch);
+        }
+        self.held = read;
+        maker.key()
+    }
+}
+
+/// What this thread does while the workers work: the order of things.
+struct Front {
+    correlate: Correlate,
+    locator: Locator,
+    findings: Vec<Finding>,
+}
+
+impl Front {
+    fn new(plan: &Plan, key: &Key) -> Self {
+        let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
+        Self { correlate: Correlate::new(key, thresholds), locator: Locator::default(), findings: Vec::new() }
+    }
+
+    /// Takes what cells and reference presets found in one batch.
+    fn take<'a>(&mut self, cells: impl Iterator<Item = &'a mut Cell>, references: Vec<Finding>) {
+        cells.for_each(|cell| self.correlate.take(cell.reports()));
+        self.findings.extend(references);
+    }
+
+    /// Judges it and hands the events on, in order.
+    fn deliver(&mut self, sink: &mut dyn Sink) {
+        let Self { correlate, locator, findings } = self;
+        correlate.settle(|finding| findings.push(finding));
+        findings.sort_by_key(Finding::order);
+        for Finding { seq, mut event, .. } in findings.drain(..) {
+            if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
+                event.pcap_filename = Some(path.display().to_string());
+                event.pcap_cnt = Some(number);
+            }
+            sink.event(event);
+        }
+    }
+}
+
+impl Plan {
+    /// All cells, or none when only reference presets were asked for.
+    fn cells(&self, key: &Key) -> Vec<Cell> {
+        let Some(thresholds) = &self.thresholds else { return Vec::new() };
+        let thresholds = Arc::new(thresholds.clone());
+        (0..CELLS).map(|_| Cell::new(self.memory, key.clone(), Arc::clone(&thresholds))).collect()
+    }
+}
