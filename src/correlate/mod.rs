@@ -27,20 +27,12 @@ use crate::{
 /// An event and the packet that decided it, for those who know in which file that lies.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// When, by the clock.
-    pub clock: Time,
+    /// Its place among the findings of all presets: clock and packet, 0 for a deadline of no packet.
+    pub order: (Time, u64),
     /// The deciding packet, when there was one.
     pub seq: Option<u64>,
     /// What there is to say.
     pub event: Event,
-}
-
-impl Finding {
-    /// The order of findings of several presets; each one's own are in order already.
-    #[must_use]
-    pub fn order(&self) -> (Time, u64) {
-        (self.clock, self.seq.unwrap_or(u64::MAX))
-    }
 }
 
 /// The stage.
@@ -103,7 +95,11 @@ impl Correlate {
             }
         };
         let decided = phase != Phase::End && seq != 0;
-        Some(Finding { clock, seq: decided.then_some(seq), event: event::render(source, &suspicion, phase, &life) })
+        Some(Finding {
+            order: (clock, seq),
+            seq: decided.then_some(seq),
+            event: event::render(source, &suspicion, phase, &life),
+        })
     }
 
     /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.

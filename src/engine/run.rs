@@ -222,7 +222,7 @@ impl Front {
     fn deliver(&mut self, sink: &mut dyn Sink) {
         let Self { correlate, locator, findings } = self;
         correlate.settle(|finding| findings.push(finding));
-        findings.sort_by_key(Finding::order);
+        findings.sort_by_key(|finding| finding.order);
         for Finding { seq, mut event, .. } in findings.drain(..) {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());

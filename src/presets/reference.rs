@@ -25,7 +25,7 @@ impl Reference {
             Self::Scanlogd(state) => {
                 let report = state.packet(o)?;
                 let by = report.decided_by();
-                Some(Finding { clock: by.clock, seq: Some(by.seq), event: report.event() })
+                Some(Finding { order: (by.clock, by.seq), seq: Some(by.seq), event: report.event() })
             }
         }
     }
