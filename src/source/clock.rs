@@ -114,6 +114,12 @@ impl Clock {
         self.now
     }
 
+    /// The stamp that a frame would bear if it were taken now: for frames that have none.
+    #[must_use]
+    pub fn stamp(&self) -> Time {
+        Time(self.now.0.saturating_sub(self.shift))
+    }
+
     /// The time at the last frame.
     #[must_use]
     pub fn now(&self) -> Time {
@@ -140,6 +146,15 @@ mod tests {
     #[test]
     fn a_large_step_back_goes_on_from_where_it_was() {
         assert_eq!(run(&[10_000, 10_001, 500, 501, 510]), (vec![10_000, 10_001, 10_001, 10_002, 10_011], 1));
+    }
+
+    #[test]
+    fn a_frame_without_a_stamp_gets_that_of_its_neighbours() {
+        let mut clock = Clock::default();
+        for stamp in [10_000, 500] {
+            clock.tick(Time(stamp * Time::SECOND));
+            assert_eq!(clock.stamp(), Time(stamp * Time::SECOND));
+        }
     }
 
     #[test]

@@ -5,13 +5,27 @@
 //! Must not know what a frame means: it frames bytes and keeps the clock.
 //!
 //! Read next: `clock.rs`, `pcap.rs` and `pcapng.rs` (the formats), `archive.rs` (many
-//! files as one stream).
+//! files as one stream), `walk.rs` (what a worker does with a piece).
 
+pub mod archive;
 pub mod clock;
+mod cut;
+mod find;
+mod flaw;
+mod magic;
+mod pcap;
+mod pcapng;
+#[cfg(test)]
+mod properties;
+mod reader;
+mod walk;
+pub mod write;
 
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
+pub use archive::{Archive, Order};
 pub use clock::{Clock, Time};
+pub use find::Passed;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +122,23 @@ pub struct Batch {
     pub consumed: u64,
     /// The clock after its last frame.
     pub clock: Clock,
+}
+
+/// How much at once. Whatever is chosen, the same frames come out: it is speed and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes in a batch; it is exceeded only for a record that is longer.
+    pub batch_bytes: usize,
+    /// Bytes in a piece, about: it ends with the record that reaches them.
+    pub piece_bytes: usize,
+}
+
+impl Default for Sizes {
+    /// 4 MiB amortise handing over; 64 KiB are some 600 small frames, so that workers which
+    /// take turns on the pieces finish together.
+    fn default() -> Self {
+        Self { batch_bytes: 4 << 20, piece_bytes: 64 << 10 }
+    }
 }
 
 /// What a source did when it was asked.

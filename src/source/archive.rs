@@ -1,0 +1,354 @@
+//! Many captures as one stream: files, folders, pipes, standard input, one after the other.
+//!
+//! In: paths and the [`Order`] to read them in. Out: their frames, with clock and sequence
+//! numbers running on from file to file; a [`Trouble`] in its place for each capture that
+//! cannot be read to its end. One file is open at a time, so an archive may have any number.
+//! Must not know the formats.
+//! Read next: `find.rs` (what paths lead to), `reader.rs` (one capture).
+
+use std::{
+    fs::File,
+    io::{self, Cursor, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    vec,
+};
+
+use super::{
+    Batch, Pull, Sizes, Source, Time, Trouble,
+    cut::Run,
+    find::{Capture, Found, Passed, Way},
+    reader::Reader,
+};
+
+/// In which order captures are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By the stamp of the first packet; equal ones as they were given. What has no such
+    /// stamp stays behind the capture that was given before it.
+    #[default]
+    Time,
+    /// By path, byte by byte.
+    Name,
+    /// As they were given; a folder's files by name.
+    Given,
+}
+
+/// Captures that are read one after the other.
+pub struct Archive {
+    waiting: vec::IntoIter<Capture>,
+    reading: Option<Reader>,
+    run: Run,
+    sizes: Sizes,
+    total_bytes: Option<u64>,
+    passed: Passed,
+}
+
+impl Archive {
+    /// Finds the captures that `paths` name and puts them in order; `-` is standard input.
+    /// For [`Order::Time`] the first bytes of each are read. Never fails: what cannot be
+    /// read is told as [`Pull::Trouble`] when its turn comes.
+    pub fn open(paths: &[PathBuf], order: Order, sizes: Sizes) -> Self {
+        let mut found = Found::default();
+        for path in paths {
+            found.name(path);
+        }
+        let Found { mut captures, passed } = found;
+        match order {
+            Order::Name => captures.sort_by(|a, b| a.path.cmp(&b.path)),
+            // A single one needs no look, and a pipe might not be ready for it.
+            Order::Time if captures.len() > 1 => sort_by_time(&mut captures),
+            Order::Time | Order::Given => {}
+        }
+        let total_bytes = captures.iter().map(Capture::length).sum();
+        Self { waiting: captures.into_iter(), reading: None, run: Run::default(), sizes, total_bytes, passed }
+    }
+
+    /// The bytes of all files together, which [`Batch::consumed`] comes to add up to;
+    /// `None` when there is a pipe or standard input among them.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    /// How many captures are still to be opened.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// What was not taken for a capture in folders.
+    pub fn passed(&self) -> Passed {
+        self.passed
+    }
+}
+
+impl Source for Archive {
+    fn pull(&mut self, batch: &mut Batch) -> Pull {
+        loop {
+            if let Some(reader) = &mut self.reading {
+                match reader.pull(batch, &mut self.run) {
+                    Pull::End => self.reading = None,
+                    pull => return pull,
+                }
+            }
+            let Some(capture) = self.waiting.next() else {
+                batch.pieces.clear();
+                batch.bytes.clear();
+                return Pull::End;
+            };
+            let (path, length) = (Arc::clone(&capture.path), capture.length().unwrap_or(0));
+            match capture.open(self.sizes) {
+                Ok(reader) => self.reading = Some(reader),
+                Err(reason) => {
+                    batch.pieces.clear();
+                    batch.bytes.clear();
+                    batch.origin = Some(Arc::clone(&path));
+                    batch.consumed = length;
+                    return Pull::Trouble(Trouble { path, offset: 0, frames: 0, reason });
+                }
+            }
+        }
+    }
+}
+
+impl Capture {
+    /// What it adds to the size of the archive; `None` when nobody knows.
+    fn length(&self) -> Option<u64> {
+        match self.way {
+            Way::File { length } => Some(length),
+            Way::Stream(_) => None,
+            Way::Unreadable(_) => Some(0),
+        }
+    }
+
+    /// Begins to read it.
+    ///
+    /// # Errors
+    /// The operating system's reason, in words.
+    fn open(self, sizes: Sizes) -> Result<Reader, String> {
+        let (input, length): (Box<dyn Read + Send>, _) = match self.way {
+            Way::File { length } => (Box::new(File::open(&self.path).map_err(|e| e.to_string())?), length),
+            Way::Stream(stream) => (stream, 0),
+            Way::Unreadable(reason) => return Err(reason),
+        };
+        Ok(Reader::new(input, self.path, length, sizes))
+    }
+
+    /// The stamp of its first packet that has one, when it can be had.
+    fn first_stamp(&mut self) -> Option<Time> {
+        /// Enough of a pipe to come to a packet, and little enough to keep.
+        const HEAD: u64 = 1 << 20;
+        match &mut self.way {
+            Way::File { .. } => first_stamp(Box::new(File::open(&self.path).ok()?)),
+            Way::Stream(stream) => {
+                let mut head = Vec::new();
+                // An error will come again when it is read in earnest.
+                let _ = stream.by_ref().take(HEAD).read_to_end(&mut head);
+                let stamp = first_stamp(Box::new(Cursor::new(head.clone())));
+                let rest = std::mem::replace(stream, Box::new(io::empty()));
+                *stream = Box::new(Cursor::new(head).chain(rest));
+                stamp
+            }
+            Way::Unreadable(_) => None,
+        }
+    }
+}
+
+/// Reads the beginning of a capture up to its first stamp.
+fn first_stamp(input: Box<dyn Read + Send>) -> Option<Time> {
+    let sizes = Sizes { batch_bytes: 4_096, piece_bytes: 4_096 };
+    let mut reader = Reader::new(input, Path::new("").into(), 0, sizes);
+    let mut batch = Batch::default();
+    let mut first = None;
+    if let Pull::Filled = reader.pull(&mut batch, &mut Run::default()) {
+        for piece in &batch.pieces {
+            // Frames without a stamp show the beginning of 1970 until one has come.
+            batch.walk(piece, |frame| first = first.or((frame.stamp != Time(0)).then_some(frame.stamp)));
+        }
+    }
+    first
+}
+
+fn sort_by_time(captures: &mut Vec<Capture>) {
+    let mut before = Time(i64::MIN);
+    let mut keyed: Vec<_> = captures
+        .drain(..)
+        .map(|mut capture| {
+            before = capture.first_stamp().unwrap_or(before);
+            (before, capture)
+        })
+        .collect();
+    keyed.sort_by_key(|(stamp, _)| *stamp);
+    captures.extend(keyed.into_iter().map(|(_, capture)| capture));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::source::{LinkType, write::PcapWriter};
+
+    /// A capture with a frame at each of these seconds.
+    fn capture(seconds: &[i64]) -> Vec<u8> {
+        let mut file = PcapWriter::new(LinkType(1), false, false);
+        for second in seconds {
+            file.frame(Time(second * Time::SECOND), 60, &[0; 60]);
+        }
+        file.bytes().to_vec()
+    }
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn of(files: &[(&str, &[u8])]) -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            for (name, bytes) in files {
+                let path = folder.path(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        /// Reads it all: each frame as `file:second`, each trouble as `file! reason`.
+        fn read(&self, names: &[&str], order: Order) -> Vec<String> {
+            let paths: Vec<_> = names.iter().map(|name| self.path(name)).collect();
+            let mut archive = Archive::open(&paths, order, Sizes::default());
+            self.told(&mut archive)
+        }
+
+        fn told(&self, archive: &mut Archive) -> Vec<String> {
+            let name = |path: &Path| path.strip_prefix(self.0.path()).unwrap().display().to_string();
+            let (mut told, mut seq, mut consumed) = (Vec::new(), 0, 0);
+            let mut batch = Batch::default();
+            loop {
+                let pull = archive.pull(&mut batch);
+                match pull {
+                    Pull::Filled => {
+                        let origin = name(batch.origin.as_deref().unwrap());
+                        for piece in &batch.pieces {
+                            batch.walk(piece, |frame| {
+                                assert_eq!(frame.seq, seq, "numbers run on from file to file");
+                                seq += 1;
+                                told.push(format!("{origin}:{}", frame.stamp.0 / Time::SECOND));
+                            });
+                        }
+                    }
+                    Pull::Trouble(trouble) => told.push(format!("{}! {}", name(&trouble.path), trouble.reason)),
+                    Pull::Idle => panic!("files are never idle"),
+                    Pull::End => break,
+                }
+                consumed += batch.consumed;
+            }
+            assert_eq!(archive.total_bytes().unwrap_or(consumed), consumed, "a progress bar ends at its end");
+            told
+        }
+    }
+
+    #[test]
+    fn captures_are_read_in_the_order_asked_for() {
+        let folder = Folder::of(&[("a", &capture(&[30, 31])), ("b", &capture(&[10])), ("c", &capture(&[20]))]);
+        let given = ["c", "a", "b"];
+        assert_eq!(folder.read(&given, Order::Time), ["b:10", "c:20", "a:30", "a:31"]);
+        assert_eq!(folder.read(&given, Order::Name), ["a:30", "a:31", "b:10", "c:20"]);
+        assert_eq!(folder.read(&given, Order::Given), ["c:20", "a:30", "a:31", "b:10"]);
+    }
+
+    #[test]
+    fn captures_that_begin_together_keep_their_order() {
+        let folder = Folder::of(&[("a", &capture(&[10])), ("b", &capture(&[10])), ("c", &capture(&[5]))]);
+        assert_eq!(folder.read(&["b", "a", "c"], Order::Time), ["c:5", "b:10", "a:10"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_its_place() {
+        let folder = Folder::of(&[("a", &capture(&[30])), ("b", b"hello"), ("c", &capture(&[10])), ("d", &[])]);
+        let told = folder.read(&["a", "b", "c", "d", "e"], Order::Time);
+        let begin: Vec<_> = told.iter().map(|line| line.split(" (").next().unwrap()).collect();
+        assert_eq!(
+            begin,
+            [
+                "c:10",
+                "d! empty file",
+                "e! No such file or directory",
+                "a:30",
+                "b! not a capture file: begins with 68 65 6c 6c 6f",
+            ]
+        );
+    }
+
+    #[test]
+    fn folders_give_their_captures_and_pass_over_the_rest_with_a_word() {
+        let folder = Folder::of(&[
+            ("f/2.cap", &capture(&[1])),
+            ("f/1/deep.cap", &capture(&[2])),
+            ("f/.hidden.cap", &capture(&[3])),
+            ("f/notes.txt", b"not a capture"),
+            ("f/old.cap.gz", &[0x1f, 0x8b, 8, 0]),
+            ("f/_SUCCESS", &[]),
+            ("f/cut.cap", &capture(&[4])[..30]),
+        ]);
+        let mut archive = Archive::open(&[folder.path("f")], Order::Given, Sizes::default());
+        assert_eq!(
+            folder.told(&mut archive),
+            [
+                "f/1/deep.cap:2",
+                "f/2.cap:1",
+                "f/cut.cap! the file ends in the middle of a record's header: 6 of 16 bytes are there",
+            ]
+        );
+        assert_eq!(archive.passed().to_string(), "1 hidden, 1 no captures, 1 compressed (not read yet), 1 empty");
+    }
+
+    #[test]
+    fn a_folder_without_captures_is_told() {
+        let folder = Folder::of(&[("f/notes.txt", b"not a capture")]);
+        assert_eq!(folder.read(&["f"], Order::Time), ["f! no capture in this folder"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_round_in_a_circle_end() {
+        let folder = Folder::of(&[("f/a", &capture(&[1]))]);
+        std::os::unix::fs::symlink(folder.path("f"), folder.path("f/again")).unwrap();
+        std::os::unix::fs::symlink(folder.path("f/a"), folder.path("f/b")).unwrap();
+        assert_eq!(folder.read(&["f"], Order::Name), ["f/a:1", "f/b:1"]);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_or_goes_away_meanwhile_is_trouble_and_no_more() {
+        let folder = Folder::of(&[("a", &capture(&[1, 2, 3])), ("b", &capture(&[4])), ("c", &capture(&[5]))]);
+        let paths = ["a", "b", "c"].map(|name| folder.path(name));
+        let mut archive = Archive::open(&paths, Order::Time, Sizes::default());
+        fs::write(folder.path("a"), &capture(&[1, 2])[..170]).unwrap();
+        fs::remove_file(folder.path("b")).unwrap();
+        let told = folder.told(&mut archive);
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(told[1].starts_with("a! the file ends in the middle") && told[2].starts_with("b! No such file"));
+    }
+
+    #[test]
+    fn a_pipe_takes_its_place_by_time_and_loses_nothing() {
+        let folder = Folder::of(&[("a", &capture(&[20]))]);
+        let mut found = Found::default();
+        found.name(&folder.path("a"));
+        let early: Vec<_> = (0..20_000).map(|n| 1 + n / 2_000).collect();
+        let pipe = Cursor::new(capture(&early));
+        found.add(&folder.path("-"), Way::Stream(Box::new(pipe)));
+        sort_by_time(&mut found.captures);
+        let mut archive = Archive {
+            waiting: found.captures.into_iter(),
+            reading: None,
+            run: Run::default(),
+            sizes: Sizes::default(),
+            total_bytes: None,
+            passed: Passed::default(),
+        };
+        let told = folder.told(&mut archive);
+        assert_eq!((told.len(), &told[0][..], &told[20_000][..]), (20_001, "-:1", "a:20"));
+    }
+}
