@@ -25,4 +25,5 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod decode;
+pub mod presets;
 pub mod source;
