@@ -25,5 +25,6 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod decode;
+pub mod defragment;
 pub mod presets;
 pub mod source;
