@@ -27,6 +27,8 @@
 pub mod cells;
 pub mod correlate;
 pub mod decode;
+pub mod defragment;
 pub mod dispatch;
+pub mod engine;
 pub mod presets;
 pub mod source;

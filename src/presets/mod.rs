@@ -1,5 +1,11 @@
-//! Detection presets: ours, and the reference ones that reproduce other programs.
+//! Detectors by name: what `-p NAME` and `preset = "NAME"` choose.
 //!
-//! In: nothing but what each file says. Out: thresholds; reference detectors that run in sequence.
+//! In: observations, in order. Out: what becomes events. `tripline` is ours: its numbers are here, its
+//! logic is in `cells` and `correlate`. A reference preset does what its original does, faults included,
+//! so that both can be compared on one input.
+//! Must not know where packets come from, nor where events go.
+//! Read next: `tripline.rs`, `reference.rs`, `scanlogd/mod.rs`.
 
+pub mod reference;
+pub mod scanlogd;
 pub mod tripline;

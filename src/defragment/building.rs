@@ -1,0 +1,157 @@
+//! One datagram that is being put together.
+//!
+//! In: its fragments, in any order. Out: its bytes, once all have come.
+//! Fragments are kept as they came and resolved at the end, so that memory grows only by
+//! what arrived (an offset costs nothing) and another policy for overlaps is another order
+//! of writing. Must not know the other datagrams, nor the time.
+//! Source: RFC 791 section 3.2, RFC 815; RFC 5722 and 8200 section 4.5 for IPv6.
+//! Read next: `mod.rs`.
+
+use super::{Fragment, Header, Loss};
+
+/// A fragment as it is kept.
+#[derive(Debug)]
+struct Part {
+    start: u32,
+    end: u32,
+    /// How many came before it.
+    arrival: u32,
+    /// Its captured bytes, from `start` on.
+    known: Box<[u8]>,
+}
+
+/// The parts so far.
+#[derive(Debug)]
+pub(super) struct Building {
+    /// The first fragment's, once it is here.
+    pub(super) header: Header,
+    /// Copies of some bytes contradict each other.
+    pub(super) conflict: bool,
+    /// In order of `start`.
+    parts: Vec<Part>,
+    /// The sum of their lengths; below `total` it cannot be whole.
+    carried: u32,
+    /// The largest `end`.
+    reach: u32,
+    /// Where the datagram ends; known with its last fragment.
+    total: Option<u32>,
+    /// An IPv6 datagram whose fragments overlapped: whatever comes of it is lost.
+    buried: bool,
+}
+
+impl Building {
+    pub(super) fn new(header: Header) -> Self {
+        Self { header, conflict: false, parts: Vec::new(), carried: 0, reach: 0, total: None, buried: false }
+    }
+
+    /// How many fragments it holds.
+    pub(super) fn fragments(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Their captured bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.known.len()).sum()
+    }
+
+    /// Whether the fragment can be added: `Ok` tells if it contradicts what is there.
+    ///
+    /// IPv4: an exact copy is lost; overlaps are taken. IPv6: an exact copy is lost; any
+    /// other overlap or disagreement ends the datagram ([`Loss::Overlap`], see [`Self::bury`]).
+    pub(super) fn judge(&self, fragment: &Fragment<'_>) -> Result<bool, Loss> {
+        if self.buried {
+            return Err(Loss::Overlap);
+        }
+        let (start, end) = (fragment.offset, fragment.end());
+        let agrees = match (self.total, fragment.more) {
+            (Some(total), true) => end <= total,
+            (Some(total), false) => end == total,
+            (None, true) => true,
+            (None, false) => end >= self.reach,
+        };
+        let says_nothing_new = fragment.more || self.total == Some(end);
+        let (mut overlaps, mut conflict) = (false, false);
+        for part in self.parts.iter().filter(|part| part.start < end && start < part.end) {
+            let contradicts = part.contradicts(start, fragment.known());
+            if agrees && says_nothing_new && !contradicts && (part.start, part.end) == (start, end) {
+                return Err(Loss::Duplicate);
+            }
+            overlaps = true;
+            conflict |= contradicts;
+        }
+        match (agrees, overlaps, fragment.header.ipv6) {
+            (false, _, true) | (_, true, true) => Err(Loss::Overlap),
+            (false, _, false) => Err(Loss::End),
+            (true, ..) => Ok(conflict),
+        }
+    }
+
+    /// Adds a fragment that [`Self::judge`] allowed.
+    pub(super) fn add(&mut self, fragment: &Fragment<'_>) {
+        let part = Part {
+            start: fragment.offset,
+            end: fragment.end(),
+            arrival: self.parts.len() as u32,
+            known: fragment.known().into(),
+        };
+        let is_first = part.start == 0 && self.parts.first().is_none_or(|first| first.start != 0);
+        if is_first {
+            self.header = fragment.header;
+        }
+        if !fragment.more {
+            self.total = Some(part.end);
+        }
+        self.reach = self.reach.max(part.end);
+        self.carried = self.carried.saturating_add(fragment.len);
+        let place = self.parts.partition_point(|other| other.start <= part.start);
+        self.parts.insert(place, part);
+    }
+
+    /// Gives the datagram up and remembers that, since its other fragments must be lost too.
+    pub(super) fn bury(&mut self) {
+        self.buried = true;
+        self.parts = Vec::new();
+    }
+
+    /// The datagram's length, when nothing is missing.
+    pub(super) fn whole(&self) -> Option<u32> {
+        let total = self.total.filter(|total| self.carried >= *total)?;
+        (contiguous(self.parts.iter().map(|part| (part.start, part.end))) == total).then_some(total)
+    }
+
+    /// Writes the bytes known without a gap from the first on. The last to arrive is written
+    /// first, so that of contradicting copies the first to arrive stays.
+    pub(super) fn write(mut self, to: &mut Vec<u8>) {
+        let known = contiguous(self.parts.iter().map(|part| (part.start, part.start + part.known.len() as u32)));
+        to.clear();
+        to.resize(known as usize, 0);
+        self.parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.arrival));
+        for part in &self.parts {
+            for (to, byte) in to.iter_mut().skip(part.start as usize).zip(&part.known) {
+                *to = *byte;
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Whether a byte of `known`, which begins at `start`, differs from this part's.
+    fn contradicts(&self, start: u32, known: &[u8]) -> bool {
+        let from = start.max(self.start);
+        let ours = self.known.get((from - self.start) as usize..).unwrap_or_default();
+        let theirs = known.get((from - start) as usize..).unwrap_or_default();
+        ours.iter().zip(theirs).any(|(our, their)| our != their)
+    }
+}
+
+/// How far ranges that are in order of their starts reach from 0 without a gap.
+fn contiguous(ranges: impl Iterator<Item = (u32, u32)>) -> u32 {
+    let mut reach = 0;
+    for (start, end) in ranges {
+        if start > reach {
+            break;
+        }
+        reach = reach.max(end);
+    }
+    reach
+}

@@ -1,0 +1,93 @@
+//! A fragment as decode hands it over, and the datagram that comes of it.
+//!
+//! In: nothing. Out: [`Fragment`], [`Datagram`], and the [`Header`] that both have.
+//! Must not know how they are put together. One pair serves IPv4 and IPv6.
+//! Source: RFC 791 section 3.2, RFC 8200 section 4.5.
+//! Read next: `mod.rs`.
+
+use crate::{
+    decode::{Address, Marks},
+    source::Time,
+};
+
+/// What the frame around a fragment says; a datagram has its first fragment's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Who sent it.
+    pub src: Address,
+    /// To whom.
+    pub dst: Address,
+    /// IPv6, not IPv4: a mapped address does not tell.
+    pub ipv6: bool,
+    /// Identification: 16 bits in IPv4, 32 in IPv6.
+    pub id: u32,
+    /// Of IPv4 the protocol; of IPv6 the next header that the fragment header names, which
+    /// may be a further extension header.
+    pub protocol: u8,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// TOS or traffic class.
+    pub tos: u8,
+    /// 802.1Q tag ids from the outside in; 0 for none.
+    pub vlan: [u16; 2],
+    /// The sender's address on the link, where the link has one.
+    pub mac: [u8; 6],
+    /// Oddities of the frame. A rebuilt datagram also has [`Marks::FRAGMENTED`], and
+    /// [`Marks::CUT`] when bytes are missing.
+    pub marks: Marks,
+}
+
+/// One fragment, borrowed from its frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    /// What its frame says.
+    pub header: Header,
+    /// Where in the datagram its first byte belongs, in bytes.
+    pub offset: u32,
+    /// More fragments follow.
+    pub more: bool,
+    /// Bytes of the datagram that it carried on the wire, as the IP header says.
+    pub len: u32,
+    /// Those of them that were captured: the first ones, at most `len`.
+    pub payload: &'a [u8],
+    /// The capture's stamp.
+    pub stamp: Time,
+    /// The clock.
+    pub clock: Time,
+    /// Its frame's place in the run.
+    pub seq: u64,
+}
+
+impl<'a> Fragment<'a> {
+    /// What was captured of what it carried: padding of the link is none of it.
+    pub(super) fn known(&self) -> &'a [u8] {
+        self.payload.get(..self.len as usize).unwrap_or(self.payload)
+    }
+
+    /// Where in the datagram the byte after its last belongs.
+    pub(super) fn end(&self) -> u32 {
+        self.offset.saturating_add(self.len)
+    }
+}
+
+/// A whole datagram. Its `stamp`, `clock` and `seq` are those of the fragment that completed it.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// The first fragment's (that of offset 0).
+    pub header: Header,
+    /// Bytes behind the IP header on the wire.
+    pub len: u32,
+    /// Those of them that are known without a gap from the first on: all, unless the capture
+    /// cut fragments.
+    pub payload: &'a [u8],
+    /// The completing fragment's stamp.
+    pub stamp: Time,
+    /// The completing fragment's clock.
+    pub clock: Time,
+    /// The completing fragment's place in the run.
+    pub seq: u64,
+    /// How many fragments it came in; 1 for an atomic one.
+    pub fragments: u32,
+    /// Copies of some bytes contradicted each other: the first to arrive is in `payload`.
+    pub conflict: bool,
+}
