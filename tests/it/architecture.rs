@@ -237,6 +237,30 @@ fn decoders_presets_formats_and_plugins_have_tests() {
 }
 
 #[test]
+fn every_page_that_is_named_is_there() {
+    let mut broken = Vec::new();
+    let mut look = |path: &Path| {
+        let Ok(text) = fs::read_to_string(path) else { return };
+        for (at, _) in text.match_indices("docs/") {
+            let page: String = text[at..].chars().take_while(|c| c.is_alphanumeric() || "/-_.".contains(*c)).collect();
+            let page = Path::new(page.trim_end_matches('.'));
+            if page.extension().is_some_and(|e| e == "md") && !root().join(page).is_file() {
+                broken.push(format!("{} names {}", path.display(), page.display()));
+            }
+        }
+    };
+    for folder in ["src", "plugins", "tests", "benches", "docs", "rules"].map(|folder| root().join(folder)) {
+        if folder.is_dir() {
+            walk(&folder, &mut look);
+        }
+    }
+    for page in ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        look(&root().join(page));
+    }
+    none(&broken);
+}
+
+#[test]
 fn no_room_is_called_after_what_things_are_instead_of_what_they_are_for() {
     let mut broken = Vec::new();
     for folder in ["src", "plugins", "tests", "benches"].map(|folder| root().join(folder)) {

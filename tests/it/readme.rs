@@ -36,7 +36,7 @@ fn with_real_output(page: &str) -> (String, usize) {
         if let Some(arguments) = line.strip_prefix(PROMPT).filter(|_| in_block) {
             let run = tripline(arguments.split_whitespace());
             assert_eq!(run.status, Some(0), "{line}: {}", run.stderr);
-            real += &format!("{line}\n{}", run.stdout);
+            real.extend([line, "\n", &run.stdout]);
             commands += 1;
             in_output = true;
         } else if !in_output {
