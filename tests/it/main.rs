@@ -1,1 +1,40 @@
-//! index
+//! What a user gets, one module for each promise. One binary, so that it is linked once.
+//!
+//! Read next: `craft.rs` (how a test tells its packets), `program.rs` (how it runs the
+//! program), then the promise in question.
+
+// Says to clippy that all of it is tests, where `unwrap` is a plain way to fail.
+#![cfg(test)]
+
+// ---- What the tests are made of --------------------------------------------
+
+// Recordings of known content in `tests/captures`.
+mod captures;
+// Captures made by code, so that a reader of a test sees its packets.
+mod craft;
+// The program as a person runs it.
+mod program;
+
+// ---- Promises --------------------------------------------------------------
+
+// The right ones are named and nobody else.
+mod detection;
+// The same input gives the same bytes, however the work is shared out.
+mod invariants;
+// What was decoded of each frame can be looked up.
+mod packets;
+// `tripline read` in a script: inputs, exit statuses, words on standard error.
+mod read;
+// What README.md shows is what the program says.
+mod readme;
+// Who moves from scanlogd gets its lines.
+mod scanlogd;
+// Two commands do it all on a bare machine.
+mod setup;
+
+// ---- The project itself ----------------------------------------------------
+
+// Stages use only what they may; docs/ARCHITECTURE.md is the rule.
+mod architecture;
+// The same promises over a large corpus, for those who have it.
+mod corpus;

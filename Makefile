@@ -1,0 +1,31 @@
+# Two commands do it all: make demo, make test. scripts/setup says what it installs.
+
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fmt
+
+help:
+	@echo 'make demo    build, read the captures in tests/captures, show the scans'
+	@echo 'make test    formatting, clippy and every test; what CI runs'
+	@echo 'make bench   how fast it is here (benches/README.md says what is asked)'
+	@echo 'make fmt     format the code'
+
+demo:
+	@scripts/setup
+	$(CARGO) build --release
+	@scripts/demo target/release/tripline
+
+test:
+	@scripts/setup test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --workspace
+
+bench:
+	@scripts/setup
+	$(CARGO) bench --workspace
+
+fmt:
+	@scripts/setup test
+	$(CARGO) fmt --all
