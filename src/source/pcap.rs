@@ -74,7 +74,7 @@ pub(super) struct Records {
 }
 
 impl Steps for Records {
-    // Two loads of 16 bytes and a few compares: with combinators a step took twice as long.
+    // Fields by array, not by combinator: this runs twice a frame, once on the reading thread.
     #[inline]
     fn step<'a>(&self, bytes: &'a [u8], at: usize) -> Step<'a> {
         let Some((header, behind)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk::<16>) else {

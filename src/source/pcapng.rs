@@ -49,38 +49,18 @@ impl Steps for Blocks<'_> {
             return Step::Cut { part: "a block's header", need: 8 };
         };
         let kind = self.word([k0, k1, k2, k3]);
-        if kind == SECTION {
-            return section(rest, at);
-        }
         let length = self.word([l0, l1, l2, l3]);
-        let body = match body(rest, length, |field| self.word(field)) {
-            Ok(body) => body,
-            Err(step) => return step,
-        };
         let next = at + length as usize;
-        let step = match kind {
-            ENHANCED_PACKET => self.enhanced(body, next),
-            SIMPLE_PACKET => self.simple(body, next),
-            OBSOLETE_PACKET => self.obsolete(body, next),
-            INTERFACE => self.interface(body, next),
-            _ => Ok(Step::Skip { next }),
-        };
-        step.unwrap_or_else(Step::Damaged)
-    }
-}
-
-/// What stands between the two lengths of a block that says it is `length` bytes long.
-#[inline]
-fn body(rest: &[u8], length: u32, word: impl Fn([u8; 4]) -> u32) -> Result<&[u8], Step<'static>> {
-    let need = length as usize;
-    if need < 12 || !need.is_multiple_of(4) || need > MAX_BLOCK {
-        return Err(Step::Damaged(Flaw::BlockLength(length)));
-    }
-    let block = rest.get(..need).and_then(|block| block.get(8..)).and_then(<[u8]>::split_last_chunk);
-    let Some((body, last)) = block else { return Err(Step::Cut { part: "a block", need }) };
-    match word(*last) {
-        last if last == length => Ok(body),
-        last => Err(Step::Damaged(Flaw::BlockEnds { first: length, last })),
+        if kind != ENHANCED_PACKET {
+            return self.seldom(kind, length, rest, at);
+        }
+        match self.body(rest, length) {
+            Ok(body) => match self.enhanced(body, next) {
+                Ok(record) => Step::Frame(record),
+                Err(flaw) => Step::Damaged(flaw),
+            },
+            Err(step) => step,
+        }
     }
 }
 
@@ -99,7 +79,7 @@ fn section(rest: &[u8], at: usize) -> Step<'static> {
     };
     let blocks = Blocks { big_endian, interfaces: &[] };
     let length = blocks.word(length);
-    let body = match body(rest, length, |field| blocks.word(field)) {
+    let body = match blocks.body(rest, length) {
         Ok(body) => body,
         Err(step) => return step,
     };
@@ -121,9 +101,45 @@ impl Blocks<'_> {
         if self.big_endian { Endianness::Big } else { Endianness::Little }
     }
 
+    /// Whatever is not the block that nearly all are: kept out of the tight loops.
+    #[cold]
+    #[inline(never)]
+    fn seldom<'a>(&self, kind: u32, length: u32, rest: &'a [u8], at: usize) -> Step<'a> {
+        if kind == SECTION {
+            return section(rest, at);
+        }
+        let body = match self.body(rest, length) {
+            Ok(body) => body,
+            Err(step) => return step,
+        };
+        let next = at + length as usize;
+        let step = match kind {
+            SIMPLE_PACKET => self.simple(body, next).map(Step::Frame),
+            OBSOLETE_PACKET => self.obsolete(body, next).map(Step::Frame),
+            INTERFACE => self.interface(body).map(|interface| Step::Interface { interface, next }),
+            _ => Ok(Step::Skip { next }),
+        };
+        step.unwrap_or_else(Step::Damaged)
+    }
+
+    /// What stands between the two lengths of a block that says it is `length` bytes long.
+    #[inline]
+    fn body<'a>(&self, rest: &'a [u8], length: u32) -> Result<&'a [u8], Step<'static>> {
+        let need = length as usize;
+        if need < 12 || !need.is_multiple_of(4) || need > MAX_BLOCK {
+            return Err(Step::Damaged(Flaw::BlockLength(length)));
+        }
+        let block = rest.get(..need).and_then(|block| block.get(8..)).and_then(<[u8]>::split_last_chunk);
+        let Some((body, last)) = block else { return Err(Step::Cut { part: "a block", need }) };
+        match self.word(*last) {
+            last if last == length => Ok(body),
+            last => Err(Step::Damaged(Flaw::BlockEnds { first: length, last })),
+        }
+    }
+
     /// Interface, stamp (high, low), captured, on the wire, packet.
     #[inline]
-    fn enhanced<'a>(&self, body: &'a [u8], next: usize) -> Result<Step<'a>, Flaw> {
+    fn enhanced<'a>(&self, body: &'a [u8], next: usize) -> Result<Record<'a>, Flaw> {
         let too_short = Flaw::BlockLength(body.len() as u32 + 12);
         let (fields, behind) = body.split_first_chunk::<20>().ok_or(too_short)?;
         let &[id, high, low, captured, wire] = fields.as_chunks::<4>().0 else { return Err(too_short) };
@@ -132,7 +148,7 @@ impl Blocks<'_> {
 
     /// Interface and a count of drops as 16 bits each, then as in an enhanced one.
     #[cold]
-    fn obsolete<'a>(&self, body: &'a [u8], next: usize) -> Result<Step<'a>, Flaw> {
+    fn obsolete<'a>(&self, body: &'a [u8], next: usize) -> Result<Record<'a>, Flaw> {
         let too_short = Flaw::BlockLength(body.len() as u32 + 12);
         let (fields, behind) = body.split_first_chunk::<20>().ok_or(too_short)?;
         let &[[i0, i1, _, _], high, low, captured, wire] = fields.as_chunks::<4>().0 else { return Err(too_short) };
@@ -142,27 +158,27 @@ impl Blocks<'_> {
 
     /// What both packet blocks with a stamp share.
     #[inline]
-    fn stamped<'a>(&self, id: u32, fields: [[u8; 4]; 4], behind: &'a [u8], next: usize) -> Result<Step<'a>, Flaw> {
+    fn stamped<'a>(&self, id: u32, fields: [[u8; 4]; 4], behind: &'a [u8], next: usize) -> Result<Record<'a>, Flaw> {
         let [high, low, captured, wire] = fields.map(|field| self.word(field));
         let interface = self.of(id)?;
-        Ok(Step::Frame(Record {
+        Ok(Record {
             bytes: packet(behind, captured)?,
             wire_len: wire.max(captured),
             link: interface.link,
             stamp: Some(interface.time(u64::from(high) << 32 | u64::from(low))),
             next,
-        }))
+        })
     }
 
     /// Only the length on the wire; the interface is the first, its snaplen cuts.
     #[cold]
-    fn simple<'a>(&self, body: &'a [u8], next: usize) -> Result<Step<'a>, Flaw> {
+    fn simple<'a>(&self, body: &'a [u8], next: usize) -> Result<Record<'a>, Flaw> {
         let (wire, behind) = body.split_first_chunk().ok_or(Flaw::BlockLength(12))?;
         let wire_len = self.word(*wire);
         let interface = self.of(0)?;
         let captured = if interface.snaplen == 0 { wire_len } else { wire_len.min(interface.snaplen) };
         let bytes = packet(behind, captured)?;
-        Ok(Step::Frame(Record { bytes, wire_len, link: interface.link, stamp: None, next }))
+        Ok(Record { bytes, wire_len, link: interface.link, stamp: None, next })
     }
 
     #[inline]
@@ -171,13 +187,13 @@ impl Blocks<'_> {
     }
 
     #[cold]
-    fn interface(&self, body: &[u8], next: usize) -> Result<Step<'static>, Flaw> {
+    fn interface(&self, body: &[u8]) -> Result<Interface, Flaw> {
         let too_short = |_| Flaw::BlockLength(body.len() as u32 + 12);
         let (options, (link, snaplen)) = self.interface_fields(body).map_err(too_short)?;
         let link = LinkType(link.into());
         let mut interface = Interface { link, units: Units::Decimal(6), offset: 0, snaplen };
         self.interface_options(options, &mut interface)?;
-        Ok(Step::Interface { interface, next })
+        Ok(interface)
     }
 
     fn interface_fields<'a>(&self, body: &'a [u8]) -> Parsed<'a, (u16, u32)> {

@@ -20,8 +20,9 @@ use super::{
     pcap,
 };
 
-/// Read at once and then walked at once, while the headers are still in the cache next to
-/// the core: walking 4 MiB after reading them all took half as long again.
+/// Read at once and then walked at once. A small file so costs no more room than it needs,
+/// and headers are walked while still near the core; from 64 KiB to 4 MiB, on a machine
+/// with 32 MiB of cache, 10 million frames took equally long.
 const STRIDE: usize = 256 << 10;
 
 /// One capture that is being read.
