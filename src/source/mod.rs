@@ -28,11 +28,11 @@ pub use clock::{Clock, Time};
 pub use find::Passed;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u32);
 
 /// One frame as it lies in a batch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Frame<'a> {
     /// What was captured; at most `wire_len` bytes.
     pub bytes: &'a [u8],
