@@ -127,8 +127,11 @@ impl Building {
         to.resize(known as usize, 0);
         self.parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.arrival));
         for part in &self.parts {
-            for (to, byte) in to.iter_mut().skip(part.start as usize).zip(&part.known) {
-                *to = *byte;
+            // A part behind the first gap begins, and may end, behind the last byte written.
+            let room = to.get_mut(part.start as usize..).unwrap_or_default();
+            let len = room.len().min(part.known.len());
+            if let (Some(room), Some(known)) = (room.get_mut(..len), part.known.get(..len)) {
+                room.copy_from_slice(known);
             }
         }
     }
