@@ -156,7 +156,6 @@ fn life() -> [Event; 3] {
             scan.found = OPEN.iter().take(open).map(|port| format!("10.10.0.1:{port}")).collect();
             scan.sources = counted(&[v4(10, 10, 0, 2)]);
             scan.ttl = Some(Span { min: 37, max: 59 });
-            scan.on_link = true;
             scan.tool = Some(Tool {
                 name: "nmap".into(),
                 confidence: 0.99,
@@ -300,7 +299,7 @@ fn one_sided() -> Event {
         scan.answers = Answers { silent: 4, ..Answers::default() };
         (scan.fragmented, scan.tos) = (true, None);
         scan.completeness.one_sided = true;
-        scan.reason = "4 doors in 0.40 s; answers were not captured".into();
+        scan.reason = "4 doors in 0.40 s; nothing came back".into();
     })
 }
 
