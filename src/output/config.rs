@@ -65,6 +65,16 @@ impl OutputConfig {
         let plugin = plugin(&mut table, setting).map_err(|error| vec![error])?;
         let format = format(&mut table, &plugin, setting).map_err(|error| errors.push(error)).ok();
         let phases = phases(&mut table).map_err(|error| errors.push(error)).ok().flatten();
+        // Here and not by `Options::check`, which does not know the host's keys to suggest them.
+        let own = plugin.options.iter().map(|spec| spec.name);
+        let known: Vec<&str> = ["plugin", "format", "phases"].into_iter().chain(own).collect();
+        table.retain(|key, _| {
+            let is_known = known.contains(&key.as_str());
+            if !is_known {
+                errors.push(ConfigError::unknown(key, "no such option".into(), key, &known));
+            }
+            is_known
+        });
         let options = Options::check(plugin.options, &table).map_err(|wrong| errors.extend(wrong)).ok();
         match (format, options) {
             (Some(format), Some(options)) if errors.is_empty() => Ok(Self {
@@ -194,13 +204,16 @@ mod tests {
         let table = |value| serde_json::from_value::<Table>(value).unwrap();
         let good = table(json!({"plugin": "file", "path": "/x", "phases": ["begin"]}));
         assert_eq!(OutputConfig::from_table("a", good, &Setting::default()).unwrap().phases, Phases::BEGIN);
-        let bad = table(json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "daily"}));
+        let bad = table(
+            json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "daily", "phase": "end"}),
+        );
         let errors = OutputConfig::from_table("a", bad, &Setting::default()).unwrap_err();
         let expected = [
             "format: is not text",
             "phases: is no list of begin, update and end",
+            "phase: no such option (did you mean `phases`?)",
+            "rotate: no such option (known are: plugin, format, phases, path)",
             "path: `7` is not a path",
-            "rotate: no such option (known are: path)",
         ];
         assert_eq!(said(&errors), expected);
     }

@@ -7,7 +7,7 @@
 //! Must not know the preset: any scan can be told this way.
 //! Source: scanlogd 2.2.8, `do_log` and `params.h`.
 //!
-//! Read next: `presets/scanlogd.rs` (who finds what it finds).
+//! Read next: `presets/scanlogd` (who finds what it finds).
 
 use std::{fmt::Write, net::IpAddr};
 

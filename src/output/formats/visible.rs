@@ -42,9 +42,9 @@ pub(super) fn push_json(json: &str, into: &mut String) {
     });
 }
 
-/// Appends `text` in one piece where it is harmless, which is nearly always.
+/// Appends `text` in one piece where it is printable ASCII, which is nearly always.
 fn push(text: &str, into: &mut String, escape: impl Fn(char, &mut String)) {
-    if !text.chars().any(is_hidden) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         into.push_str(text);
         return;
     }
