@@ -172,7 +172,7 @@ pub struct Scan {
     pub answers: Answers,
     /// Hosts tried.
     pub targets: Counted<IpAddr>,
-    /// Ports tried, where the technique has ports.
+    /// Ports tried, where the technique has ports; of `ip-protocol` the protocol numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Ports>,
     /// Doors that were found open, `addr:port`, IPv6 in brackets; capped.

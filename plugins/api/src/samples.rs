@@ -88,7 +88,11 @@ fn plain((technique, proto, flags): (&str, Option<&str>, Option<&str>)) -> Event
         doors: 4,
         answers: Answers { closed: 4, ..Answers::default() },
         targets: counted(&targets),
-        ports: has_ports.then(|| ports(&[21, 22, 23, 80], "21-23,80")),
+        ports: match proto {
+            _ if has_ports => Some(ports(&[21, 22, 23, 80], "21-23,80")),
+            None => Some(ports(&[1, 2, 6, 47], "1-2,6,47")),
+            Some(_) => None,
+        },
         found: Vec::new(),
         sources: counted(&[SCANNER]),
         decoy: None,

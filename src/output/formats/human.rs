@@ -108,19 +108,20 @@ fn push_words(scan: &Scan, into: &mut String) {
         Phase::Update => into.push_str("update: "),
         Phase::End => {}
     }
+    // IP protocol scans knock at protocol numbers, which stand where ports do.
+    let (one, many) = if scan.technique == "ip-protocol" { ("protocol", "protocols") } else { ("port", "ports") };
     match &scan.ports {
         Some(ports) if ports.count == 1 && !ports.sample.is_empty() => {
-            push(into, format_args!("port {}", ports.sample.first().copied().unwrap_or_default()));
+            push(into, format_args!("{one} {}", ports.sample.first().copied().unwrap_or_default()));
         }
         Some(ports) => {
             let about = if ports.exact { "" } else { "about " };
-            push(into, format_args!("{about}{} ports", ports.count));
+            push(into, format_args!("{about}{} {many}", ports.count));
         }
-        // Without ports, hosts or protocols are what was tried.
+        // Without ports, hosts are what was tried.
         None if scan.targets.count > 1 => {
             push(into, format_args!("{}{} hosts", about(&scan.targets), scan.targets.count));
         }
-        None if scan.technique == "ip-protocol" => push(into, format_args!("{} protocols", scan.doors)),
         None => push(into, format_args!("{} doors", scan.doors)),
     }
     if scan.kind == Kind::Block {
