@@ -152,7 +152,7 @@ pub struct Scan {
     pub rev: u32,
     /// Where in its life.
     pub phase: Phase,
-    /// How it knocks, as `docs/DETECTION.md` names it: `tcp-syn`, `udp` and so on.
+    /// How it knocks, as `docs/events.md` lists them: `tcp-syn`, `udp` and so on.
     pub technique: String,
     /// Its shape.
     pub kind: Kind,
