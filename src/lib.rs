@@ -30,5 +30,6 @@ pub mod decode;
 pub mod defragment;
 pub mod dispatch;
 pub mod engine;
+pub mod output;
 pub mod presets;
 pub mod source;

@@ -117,6 +117,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         proto: Some(protocol(s.technique, source, e)),
         direction: None,
         src_mac: (s.mac != [0; 6]).then(|| s.mac.map(|b| format!("{b:02x}")).join(":")),
+        tunnel: None,
         scan: Some(Box::new(scan)),
         anomaly: None,
         dropped_before: None,

@@ -3,7 +3,12 @@
 //! In: what the stages found. Out: one JSON object, absent where absent, never null.
 //! A field is never renamed or given another meaning within `v`.
 //! Must not know how it was found, nor where it goes.
-//! Source: `docs/events.md`; the envelope is that of Suricata's EVE JSON.
+//! Source: the envelope is that of Suricata's EVE JSON, so that what reads it reads this too.
+//!
+//! Every field with meaning, unit and origin: `docs/events.md`. The same for machines:
+//! `event.schema.json` beside this crate's `Cargo.toml`; a field added here is added there.
+//!
+//! Read next: `output.rs` (who gets events), `samples.rs` (one of every sort).
 
 use std::net::IpAddr;
 
@@ -12,7 +17,8 @@ use serde::{Deserialize, Serialize};
 /// One line of `eve`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// When the phase was reached: capture time, microseconds, with offset.
+    /// When the phase was reached: capture time, nanoseconds since 1970; written as EVE's
+    /// microseconds with offset.
     #[serde(with = "crate::stamp")]
     pub timestamp: i64,
     /// `scan`, `anomaly` or `stats`; `alert` in the format `eve-alert`.
@@ -53,7 +59,10 @@ pub struct Event {
     /// The sender's address on the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub src_mac: Option<String>,
-    /// The scan itself.
+    /// The tunnel that the packets came through, when there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
+    /// The scan itself; boxed, since it is large and most moves need not carry it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scan: Option<Box<Scan>>,
     /// An oddity that is not a scan.
@@ -62,6 +71,33 @@ pub struct Event {
     /// Events that this output lost just before this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped_before: Option<u64>,
+}
+
+impl Event {
+    /// An event of this type and time that says nothing else yet: fill in what is known.
+    #[must_use]
+    pub fn new(event_type: EventType, timestamp: i64) -> Self {
+        Self {
+            timestamp,
+            event_type,
+            host: None,
+            pcap_filename: None,
+            pcap_cnt: None,
+            in_iface: None,
+            vlan: Vec::new(),
+            src_ip: None,
+            src_port: None,
+            dest_ip: None,
+            dest_port: None,
+            proto: None,
+            direction: None,
+            src_mac: None,
+            tunnel: None,
+            scan: None,
+            anomaly: None,
+            dropped_before: None,
+        }
+    }
 }
 
 /// What an event is about.
@@ -89,6 +125,22 @@ pub enum Direction {
     Transit,
 }
 
+/// The outermost tunnel around the probes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// Where it begins.
+    pub src_ip: IpAddr,
+    /// Where it ends.
+    pub dest_ip: IpAddr,
+    /// VXLAN, GRE, IPIP and so on.
+    pub proto: String,
+    /// Its network identifier or key, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// How many tunnels lie around each other, from 1.
+    pub depth: u8,
+}
+
 /// A scan at one moment of its life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
@@ -100,16 +152,16 @@ pub struct Scan {
     pub rev: u32,
     /// Where in its life.
     pub phase: Phase,
-    /// How it knocks, as `docs/DETECTION.md` names it: `tcp-syn`, `udp` and so on.
+    /// How it knocks, as `docs/events.md` lists them: `tcp-syn`, `udp` and so on.
     pub technique: String,
     /// Its shape.
     pub kind: Kind,
     /// How much it matters; rules may change it.
     pub severity: Severity,
-    /// Stamp of its first probe.
+    /// Stamp of its first probe, nanoseconds since 1970.
     #[serde(with = "crate::stamp")]
     pub start: i64,
-    /// Stamp of its last probe.
+    /// Stamp of its last probe, nanoseconds since 1970.
     #[serde(with = "crate::stamp")]
     pub end: i64,
     /// Probes, repeats included.
@@ -120,7 +172,7 @@ pub struct Scan {
     pub answers: Answers,
     /// Hosts tried.
     pub targets: Counted<IpAddr>,
-    /// Ports tried, where the technique has ports.
+    /// Ports tried, where the technique has ports; of `ip-protocol` the protocol numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Ports>,
     /// Doors that were found open, `addr:port`, IPv6 in brackets; capped.
@@ -131,7 +183,8 @@ pub struct Scan {
     /// Of kind `decoy`: who it probably was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoy: Option<Decoy>,
-    /// TCP flags of the probes in scanlogd's notation.
+    /// TCP flags of the probes in scanlogd's notation: a letter each of `fsrpauxy` (FIN, SYN, RST,
+    /// PSH, ACK, URG, ECE, CWR), small where it was never set, large where always, `?` where sometimes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flags: Option<String>,
     /// TTL or hop limit of the probes.

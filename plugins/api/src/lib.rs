@@ -1,7 +1,31 @@
-//! The event, the `Output` trait and the test kit: all that an output needs to know of Tripline.
+//! All that an output needs to know of Tripline: the event, the [`Output`] trait, the
+//! options, and a test kit that holds every plugin to the same contract.
+//!
+//! ```text
+//! host ──► batch of Records ──► Output::write ──► a screen, a file, a socket …
+//!   queues, batches,              only writes
+//!   renders, retries, counts
+//! ```
+//!
+//! Must not know how a scan is found, nor anything else of the project: it depends on
+//! serde, `thiserror` and, for stamps, `jiff`.
+//!
+//! Read next: `output.rs` (the trait), `event.rs` (what it is given), `options.rs`, then
+//! `plugins/README.md`, which builds an output in ten minutes.
 
 pub mod event;
 pub mod identity;
+mod lines;
+mod nearest;
+pub mod options;
+pub mod output;
+mod samples;
 pub mod stamp;
+pub mod testkit;
 
 pub use event::Event;
+pub use lines::WholeLines;
+pub use nearest::nearest;
+pub use options::{ConfigError, Need, OptionKind, OptionSpec, Options, Table};
+pub use output::{Output, OutputError, OutputPlugin, Record};
+pub use samples::sample_events;

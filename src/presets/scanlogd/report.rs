@@ -124,6 +124,7 @@ fn envelope(event_type: EventType, decided_by: &Observation) -> Event {
         proto: None,
         direction: None,
         src_mac: None,
+        tunnel: None,
         scan: None,
         anomaly: None,
         dropped_before: None,
