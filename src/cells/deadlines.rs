@@ -22,10 +22,19 @@ pub struct Awaited {
     pub due: Time,
     /// The packet that knocked.
     pub seq: u64,
-    /// The stamp of that packet.
-    pub stamp: Time,
-    /// Its contact, if that is still the one first seen at `stamp`.
+    /// Its contact, if that is still the one that bears the mark.
     pub slot: Slot,
+    /// See [`Awaited::mark`].
+    pub mark: u32,
+}
+
+impl Awaited {
+    /// What a contact is recognised by when its slot may have been given to another: of its first stamp
+    /// what the low half holds, 4 s in nanoseconds.
+    #[must_use]
+    pub fn mark(first: Time) -> u32 {
+        first.0 as u32
+    }
 }
 
 /// What is due of a scan.

@@ -51,33 +51,24 @@ impl PortSet {
             .flat_map(|&(block, bits)| (0..64).filter(move |n| bits >> n & 1 == 1).map(move |n| block * 64 + n))
     }
 
-    /// As a person writes them, `22-25,80,443`, cut after `most` ranges with `…`.
+    /// As a person writes them, `22-25,80,443`; `None` when there are more than `most` ranges.
     #[must_use]
-    pub fn ranges(&self, most: usize) -> String {
-        use std::fmt::Write;
+    pub fn ranges(&self, most: usize) -> Option<String> {
         let mut ranges: Vec<(u16, u16)> = Vec::new();
         for port in self.iter() {
-            let full = ranges.len() == most;
             match ranges.last_mut() {
                 Some((_, last)) if u32::from(*last) + 1 == u32::from(port) => *last = port,
-                _ if full => {
-                    ranges.push((0, 0));
-                    break;
-                }
                 _ => ranges.push((port, port)),
             }
+            if ranges.len() > most {
+                return None;
+            }
         }
-        let mut text = String::new();
-        for (i, (first, last)) in ranges.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = match first == last {
-                _ if i == most => write!(text, "{comma}…"),
-                true => write!(text, "{comma}{first}"),
-                false => write!(text, "{comma}{first}-{last}"),
-            };
-        }
-        text
+        let text = |&(first, last): &(u16, u16)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        };
+        Some(ranges.iter().map(text).collect::<Vec<_>>().join(","))
     }
 
     /// Bytes that it holds beside itself.
@@ -174,12 +165,12 @@ mod tests {
         for port in [443, 22, 23, 24, 25, 80, 22, 65_535] {
             ports.insert(port);
         }
-        assert_eq!((ports.len(), ports.ranges(9)), (7, "22-25,80,443,65535".to_owned()));
-        assert_eq!(ports.ranges(2), "22-25,80,…");
+        assert_eq!((ports.len(), ports.ranges(9)), (7, Some("22-25,80,443,65535".to_owned())));
+        assert_eq!(ports.ranges(2), None, "half a list would mislead");
         (0..=u16::MAX).for_each(|p| {
             ports.insert(p);
         });
-        assert_eq!((ports.len(), ports.ranges(9)), (65_536, "0-65535".to_owned()));
+        assert_eq!((ports.len(), ports.ranges(9)), (65_536, Some("0-65535".to_owned())));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::{
         contacts::{Contact, Contacts, Door, Found, Slot, State},
         deadlines::{Awaited, Chore, Deadlines},
         knock::{After, Knock},
-        outcome::{Outcome, TCP, UDP, Word, answer, door_of, echo_of, echoes},
+        outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
         waiting::Waiting,
@@ -43,10 +43,13 @@ use crate::{
 pub use report::{Report, Suspicion, What};
 
 /// Shares of a cell's memory, in percent; the rest is for the awaited answers and for slack.
-const CONTACTS_SHARE: usize = 50;
+const CONTACTS_SHARE: usize = 45;
 const WAITING_SHARE: usize = 8;
-const SUSPECTS_SHARE: usize = 29;
-const SEEN_SHARE: usize = 3;
+const SUSPECTS_SHARE: usize = 25;
+const SEEN_SHARE: usize = 4;
+
+/// UDP flows of a second that are remembered as settled: 4 KiB a cell.
+const SETTLED: usize = 512;
 
 /// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
 const WINDOW: u32 = 1 << 30;
@@ -85,6 +88,8 @@ pub struct Cell {
     deadlines: Deadlines,
     /// Direct-mapped memory of what was told already; forgetting only repeats a report.
     seen: Vec<u64>,
+    /// Direct-mapped memory of UDP flows of which this second's next datagrams say nothing new.
+    settled: Vec<u64>,
     early: u64,
     reports: Vec<Report>,
 }
@@ -118,6 +123,7 @@ impl Cell {
             deadlines: Deadlines::new((rest / Deadlines::COST).clamp(1, contacts.capacity())),
             seen: vec![0; (share(SEEN_SHARE) / 8).max(1)],
             contacts,
+            settled: vec![0; SETTLED],
             early: 0,
             reports: Vec::new(),
             key,
@@ -140,10 +146,59 @@ impl Cell {
     #[inline]
     pub fn see(&mut self, o: &Observation, role: Role) {
         self.advance(o.clock);
-        match role {
-            Role::Sender => self.sent(o),
-            Role::Receiver => self.received(o),
+        if o.kind == Kind::Udp {
+            self.datagram(o, role);
+        } else if role == Role::Sender {
+            self.sent(o);
+        } else {
+            self.received(o);
         }
+    }
+
+    /// A UDP datagram. One in four frames of a network is one, nearly all on flows that are settled: the
+    /// door has answered, or they are the answers. Those are looked up once a second.
+    fn datagram(&mut self, o: &Observation, role: Role) {
+        let second = o.clock.0 / Time::SECOND;
+        let flow =
+            self.key.hash((o.src, o.dst, u32::from(o.src_port) << 16 | u32::from(o.dst_port), second, role as u8));
+        let at = ((flow >> 32) * self.settled.len() as u64) >> 32;
+        if self.settled.get(at as usize) == Some(&flow) {
+            return;
+        }
+        let is_settled = match role {
+            Role::Sender => self.sent_datagram(o),
+            Role::Receiver => self.received_datagram(o),
+        };
+        if let Some(place) = self.settled.get_mut(at as usize).filter(|_| is_settled) {
+            *place = flow;
+        }
+    }
+
+    /// True when the same datagram again would change nothing.
+    fn sent_datagram(&mut self, o: &Observation) -> bool {
+        if is_silly(o) || is_nobody(o.src) {
+            return true;
+        }
+        let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
+        self.contacts.find(&self.key, &back).is_some() || self.probe(o, Technique::Udp) == State::Open
+    }
+
+    /// True when the same datagram again would change nothing.
+    fn received_datagram(&mut self, o: &Observation) -> bool {
+        if is_silly(o) {
+            return true;
+        }
+        let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
+        if let Some((slot, contact)) = self.contacts.find(&self.key, &asked) {
+            if matches!(contact.state, State::Pending | State::Silent) {
+                self.answered(slot, &asked, Word::Open, o);
+            }
+        } else {
+            // Whoever speaks first on UDP probes; what its partner sends back is an answer.
+            let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
+            self.contacts.find_or_insert(&self.key, &door, o.clock);
+        }
+        true
     }
 
     /// Lets the clock go on to `now`.
@@ -172,24 +227,20 @@ impl Cell {
 
     /// One of its addresses sent this.
     fn sent(&mut self, o: &Observation) {
-        if o.kind == Kind::IcmpError || o.marks.has(Marks::TO_MANY) || o.src == o.dst || is_nobody(o.src) {
+        if o.kind == Kind::IcmpError || is_silly(o) || is_nobody(o.src) {
             return;
         }
-        if o.kind == Kind::Udp {
-            let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
-            if self.contacts.find(&self.key, &back).is_some() {
-                return;
-            }
-        }
         match probes(o) {
-            Some(technique) => self.probe(o, technique),
+            Some(technique) => {
+                self.probe(o, technique);
+            }
             None if o.kind == Kind::Tcp && o.flags & SYN == 0 => self.close(o),
             None => {}
         }
     }
 
-    /// A probe: a first contact, or a repeat of one.
-    fn probe(&mut self, o: &Observation, technique: Technique) {
+    /// A probe: a first contact, or a repeat of one. Tells the state of the contact.
+    fn probe(&mut self, o: &Observation, technique: Technique) -> State {
         let door = door_of(o, technique);
         let (slot, contact) = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
             Some(Found::New(slot, contact)) => (slot, contact),
@@ -199,19 +250,20 @@ impl Cell {
                 (slot, contact)
             }
             Some(Found::Known(_, contact)) => {
-                if contact.state == State::Pending && technique.is_tcp() {
+                let state = contact.state;
+                if state == State::Pending && technique.is_tcp() {
                     contact.isn = o.tcp_seq;
                     contact.echo = echo_of(o, technique);
                 }
-                if matches!(contact.state, State::Pending | State::Closed | State::Silent | State::Unreachable)
+                if matches!(state, State::Pending | State::Closed | State::Silent | State::Unreachable)
                     && let Some(scan) = self.suspects.get_mut(o.src).and_then(|s| s.scan_mut(technique))
                 {
                     scan.evidence.repeat(o.stamp);
                     scan.last = scan.last.max(o.clock);
                 }
-                return;
+                return state;
             }
-            None => return,
+            None => return State::Pending,
         };
         contact.first = o.stamp;
         contact.isn = o.tcp_seq;
@@ -222,11 +274,12 @@ impl Cell {
         contact.ttl = o.ttl;
         contact.tos = o.tos;
         contact.set_marks(o.marks);
-        let awaited = Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, stamp: o.stamp, slot };
+        let awaited =
+            Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
         if let Some(early) = self.deadlines.await_answer(awaited) {
-            self.early += 1;
-            self.fall_silent(Awaited { due: o.clock, ..early });
+            self.early += u64::from(self.fall_silent(Awaited { due: o.clock, ..early }));
         }
+        State::Pending
     }
 
     /// A FIN or RST: what the source does with a door that answered, or a probe that looks like an end.
@@ -274,17 +327,24 @@ impl Cell {
 
     /// One of its addresses was sent this.
     fn received(&mut self, o: &Observation) {
-        if o.marks.has(Marks::TO_MANY) || o.src == o.dst {
+        if is_silly(o) {
             return;
         }
         let Some((door, word)) = answer(o) else { return };
-        let Some((slot, contact)) = self.contacts.find(&self.key, &door) else {
-            self.unasked(o, &door, word);
-            return;
-        };
-        if !matches!(contact.state, State::Pending | State::Silent) || !echoes(o, contact) {
-            return;
+        match self.contacts.find(&self.key, &door) {
+            Some((slot, contact)) => {
+                if matches!(contact.state, State::Pending | State::Silent) && echoes(o, contact) {
+                    self.answered(slot, &door, word, o);
+                }
+            }
+            None if o.kind == Kind::Tcp && word == Word::Closed => self.unasked_reset(o, &door),
+            None => {}
         }
+    }
+
+    /// A contact that was waiting, or thought silent, has its answer.
+    fn answered(&mut self, slot: Slot, door: &Door, word: Word, o: &Observation) {
+        let Some(contact) = self.contacts.at(slot) else { return };
         let silent = contact.state == State::Silent;
         contact.state = match word {
             Word::Open => State::Open,
@@ -313,46 +373,35 @@ impl Cell {
         }
     }
 
-    /// Something that answers no contact in memory.
-    fn unasked(&mut self, o: &Observation, door: &Door, word: Word) {
-        match o.kind {
-            // Whoever speaks first on UDP probes; what its partner sends back is an answer.
-            Kind::Udp => {
-                let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
-                self.contacts.find_or_insert(&self.key, &door, o.clock);
-            }
-            // A bare reset answers a bare ACK on no connection: that is how an ACK scan is seen.
-            Kind::Tcp
-                if word == Word::Closed
-                    && o.flags & ACK == 0
-                    && o.src_port < FIRST_UNPRIVILEGED
-                    && o.dst_port >= FIRST_UNPRIVILEGED =>
-            {
-                debug_assert_eq!(door.protocol, TCP);
-                if let Some(Found::New(slot, contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
-                    contact.first = o.stamp;
-                    contact.technique = Technique::TcpAck;
-                    contact.src_port = o.dst_port;
-                    contact.flags = ACK;
-                    contact.state = State::Closed;
-                    let contact = *contact;
-                    self.conclude(slot, &contact, false, Moment::of(o));
-                }
-            }
-            _ => {}
+    /// A bare reset that answers no contact in memory answers a bare ACK on no connection: that is how an
+    /// ACK scan is seen. From a listener's port to a client's only: else every browser that aborts would
+    /// convict its web server.
+    fn unasked_reset(&mut self, o: &Observation, door: &Door) {
+        if o.flags & ACK != 0 || o.src_port >= FIRST_UNPRIVILEGED || o.dst_port < FIRST_UNPRIVILEGED {
+            return;
+        }
+        if let Some(Found::New(slot, contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
+            contact.first = o.stamp;
+            contact.technique = Technique::TcpAck;
+            contact.src_port = o.dst_port;
+            contact.flags = ACK;
+            contact.state = State::Closed;
+            let contact = *contact;
+            self.conclude(slot, &contact, false, Moment::of(o));
         }
     }
 
-    /// Nobody answered in time.
-    fn fall_silent(&mut self, awaited: Awaited) {
-        let Some(contact) = self.contacts.at(awaited.slot) else { return };
-        if contact.state != State::Pending || contact.first != awaited.stamp {
-            return;
+    /// Time is up for an answer; true when it had not come.
+    fn fall_silent(&mut self, awaited: Awaited) -> bool {
+        let Some(contact) = self.contacts.at(awaited.slot) else { return false };
+        if contact.state != State::Pending || Awaited::mark(contact.first) != awaited.mark {
+            return false;
         }
         contact.state = State::Silent;
         let contact = *contact;
         let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
         self.conclude(awaited.slot, &contact, false, moment);
+        true
     }
 
     /// A first contact has its outcome; `silent` when it had been thought to have none.
@@ -450,6 +499,11 @@ impl Cell {
             self.reports.push(Report { clock: o.clock, seq: o.seq, source, what });
         }
     }
+}
+
+/// What is no knock at anybody's door: sent to many, or to oneself.
+fn is_silly(o: &Observation) -> bool {
+    o.marks.has(Marks::TO_MANY) && o.kind != Kind::ArpRequest || o.src == o.dst
 }
 
 /// Whether an address is nobody's: a host that has none yet uses it.

@@ -62,7 +62,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
     let same_source_port = has_ports && e.source_ports.min == e.source_ports.max;
     let scan = Scan {
         v: 1,
-        id: format!("{:016x}", life.id),
+        id: life.id.clone(),
         rev: life.rev,
         phase,
         technique: life.technique.name().to_owned(),
@@ -83,7 +83,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
             count: ports,
             exact: true,
             sample: e.port_sample.clone(),
-            ranges: Some(e.ports.ranges(RANGES)),
+            ranges: e.ports.ranges(RANGES),
         }),
         found: e.found.iter().map(|&(target, port)| found(target, port, has_ports)).collect(),
         sources: Counted { count: 1, exact: true, sample: vec![source.ip()] },
@@ -114,7 +114,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         src_port: same_source_port.then_some(e.source_ports.min),
         dest_ip: single_target,
         dest_port: e.port_sample.first().copied().filter(|_| has_ports && ports == 1),
-        proto: Some(protocol(s.technique, source, e)),
+        proto: protocol(s.technique, source, e),
         direction: None,
         src_mac: (s.mac != [0; 6]).then(|| s.mac.map(|b| format!("{b:02x}")).join(":")),
         tunnel: None,
@@ -132,18 +132,26 @@ fn found(target: Address, port: u16, has_ports: bool) -> String {
     }
 }
 
-fn protocol(technique: Technique, source: Address, e: &Evidence) -> String {
-    match technique {
-        Technique::Udp => "UDP".to_owned(),
-        Technique::SctpInit | Technique::SctpCookieEcho => "SCTP".to_owned(),
-        Technique::Arp => "ARP".to_owned(),
-        Technique::IpProtocol => e.port_sample.first().map_or_else(String::new, u16::to_string),
-        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask if source.as_v4().is_some() => {
-            "ICMP".to_owned()
+/// As EVE names it; of a scan for protocols their number, when there is just one.
+fn protocol(technique: Technique, source: Address, e: &Evidence) -> Option<String> {
+    let name = match technique {
+        Technique::Udp => "UDP",
+        Technique::SctpInit | Technique::SctpCookieEcho => "SCTP",
+        Technique::Arp => "ARP",
+        Technique::IpProtocol => {
+            let single = e.port_sample.first().filter(|_| e.ports.len() == 1);
+            return single.map(u16::to_string);
         }
-        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => "IPv6-ICMP".to_owned(),
-        _ => "TCP".to_owned(),
-    }
+        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => {
+            if source.as_v4().is_some() {
+                "ICMP"
+            } else {
+                "IPv6-ICMP"
+            }
+        }
+        _ => "TCP",
+    };
+    Some(name.to_owned())
 }
 
 /// scanlogd's notation: small letters always clear, capitals always set, question marks sometimes.

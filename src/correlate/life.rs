@@ -7,15 +7,18 @@
 use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
-use tripline_plugin::event::{Kind, Phase};
+use tripline_plugin::{
+    event::{Kind, Phase},
+    identity::identity,
+};
 
 use crate::{cells::technique::Technique, decode::Address, dispatch::Key, source::Time};
 
 /// A scan that has been reported.
 #[derive(Clone, Debug)]
 pub struct Life {
-    /// A hash of preset, source, technique and start.
-    pub id: u64,
+    /// Its identity, the same in every run.
+    pub id: String,
     /// The last event's revision.
     pub rev: u32,
     /// The technique under which it was reported.
@@ -68,7 +71,7 @@ impl Lives {
         doors: u64,
         one_sided: bool,
     ) -> (Phase, Life) {
-        let id = identity("tripline", source, shown, start);
+        let id = identity("tripline", &source.to_string(), shown.name(), start.0);
         let life = Life { id, rev: 1, technique: shown, kind, one_sided, doors };
         self.0.insert((source, technique), life.clone());
         (Phase::Begin, life)
@@ -92,15 +95,4 @@ impl Lives {
         let mut life = self.0.remove(&(source, technique))?;
         Some((Phase::End, life.next(kind, doors)))
     }
-}
-
-/// The identity of a scan: FNV-1a, 64 bits, without a key, so that every sensor and every run names it alike.
-#[must_use]
-pub fn identity(preset: &str, source: Address, technique: Technique, start: Time) -> u64 {
-    let parts: [&[u8]; 4] =
-        [preset.as_bytes(), &source.0.to_be_bytes(), technique.name().as_bytes(), &start.0.to_be_bytes()];
-    parts
-        .concat()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

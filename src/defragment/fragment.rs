@@ -6,7 +6,7 @@
 //! Read next: `mod.rs`.
 
 use crate::{
-    decode::{Address, Marks},
+    decode::{self, Address, Marks, Packet},
     source::Time,
 };
 
@@ -59,6 +59,18 @@ pub struct Fragment<'a> {
 }
 
 impl<'a> Fragment<'a> {
+    /// A packet that decode calls a fragment, with the payload that it found and the frame's place in time.
+    /// `None` when it is no fragment.
+    #[must_use]
+    pub fn of(packet: &Packet, payload: &'a [u8], stamp: Time, clock: Time, seq: u64) -> Option<Self> {
+        let &Packet { src, dst, ttl, tos, vlan, mac, marks, .. } = packet;
+        let fragment = packet.fragment?;
+        let (ipv6, id, protocol) = (src.as_v4().is_none(), fragment.id, fragment.next);
+        let header = Header { src, dst, ipv6, id, protocol, ttl, tos, vlan, mac, marks };
+        let (offset, more, len) = (u32::from(fragment.offset), fragment.more, u32::from(packet.payload_len));
+        Some(Self { header, offset, more, len, payload, stamp, clock, seq })
+    }
+
     /// What was captured of what it carried: padding of the link is none of it.
     pub(super) fn known(&self) -> &'a [u8] {
         self.payload.get(..self.len as usize).unwrap_or(self.payload)
@@ -90,4 +102,16 @@ pub struct Datagram<'a> {
     pub fragments: u32,
     /// Copies of some bytes contradicted each other: the first to arrive is in `payload`.
     pub conflict: bool,
+}
+
+impl Datagram<'_> {
+    /// The packet that the whole is.
+    #[must_use]
+    pub fn packet(&self) -> Packet {
+        let Header { src, dst, id, protocol, ttl, tos, vlan, mac, marks, .. } = self.header;
+        // The low half is the whole of an IPv4 identification; of IPv6 no packet tells one.
+        let ip_id = if self.header.ipv6 { 0 } else { id as u16 };
+        let first = Packet { src, dst, ip_id, protocol, ttl, tos, vlan, mac, marks, ..Packet::default() };
+        decode::decode_rebuilt(&first, self.payload, self.len as usize)
+    }
 }

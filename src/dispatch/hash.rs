@@ -57,15 +57,14 @@ pub struct KeyMaker {
 }
 
 impl KeyMaker {
-    /// Takes one frame in; true when there have been enough.
-    pub fn absorb(&mut self, frame: &Frame<'_>) -> bool {
+    /// Takes one frame in, unless there have been enough.
+    pub fn absorb(&mut self, frame: &Frame<'_>) {
         if !self.is_done() {
             let Time(stamp) = frame.stamp;
             self.state = FixedState::with_seed(self.state).hash_one((stamp, frame.wire_len));
             self.frames += 1;
             self.bytes += frame.bytes.len() as u64;
         }
-        self.is_done()
     }
 
     /// Whether there have been enough frames.

@@ -9,6 +9,9 @@ use crate::{
     source::{Frame, LinkType, Time},
 };
 
+/// TCP's place among protocols.
+const TCP: usize = 6;
+
 /// Counters of frames.
 #[derive(Clone, Debug)]
 pub struct Counts {
@@ -75,6 +78,15 @@ impl Counts {
     #[inline]
     pub fn packet(&mut self, packet: &Packet) {
         if let Some(count) = self.protocols.get_mut(usize::from(packet.protocol)) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a plain packet of a TCP connection that was told at a glance.
+    #[inline]
+    pub fn plain(&mut self) {
+        self.plain += 1;
+        if let Some(count) = self.protocols.get_mut(TCP) {
             *count += 1;
         }
     }

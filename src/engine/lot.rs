@@ -5,12 +5,12 @@
 
 use crate::{
     correlate::Finding,
-    decode::{self, Class, Packet},
-    defragment::{Defragmenter, Verdict},
+    decode::{self, Class, Kind, Observation, Packet},
+    defragment::{Defragmenter, Fragment, Verdict},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
     presets::reference::Reference,
-    source::{Batch, Frame, Piece, Time},
+    source::{Batch, Frame, LinkType, Piece, Time},
 };
 
 /// A fragment that waits for the sequential stage.
@@ -32,21 +32,26 @@ pub struct Work {
     pub scattered: Scattered,
     /// What this slot has counted in all batches so far.
     pub counts: Counts,
+    /// What is evidence about nobody, but is seen by originals of reference presets: plain ACKs and data.
+    plain: Vec<Observation>,
     fragments: Vec<Waiting>,
     /// The fragments' payloads: copied, since the batch is gone when a datagram is whole.
     bytes: Vec<u8>,
 }
 
 impl Work {
-    /// Walks a piece: decodes each frame, keeps evidence and fragments. `key` sorts the evidence by
-    /// cell; without it nobody asks for that.
-    pub fn digest(&mut self, batch: &Batch, piece: &Piece, key: Option<&Key>) {
+    /// Walks a piece: decodes each frame, keeps evidence and fragments.
+    pub fn digest(&mut self, batch: &Batch, piece: &Piece, wanted: Wanted<'_>) {
         self.scattered.clear();
+        self.plain.clear();
         self.fragments.clear();
         self.bytes.clear();
-        let Self { scattered, counts, fragments, bytes } = self;
+        let Self { scattered, counts, plain, fragments, bytes } = self;
         batch.walk(piece, |frame| {
             counts.frame(&frame);
+            if !wanted.plain && decode::is_plain(&frame) {
+                return counts.plain();
+            }
             let packet = match decode::decode(&frame) {
                 Ok(packet) => packet,
                 Err(skip) => {
@@ -58,7 +63,12 @@ impl Work {
             };
             counts.packet(&packet);
             match decode::classify(&packet) {
-                Class::Plain => counts.plain += 1,
+                Class::Plain => {
+                    counts.plain += 1;
+                    if wanted.plain {
+                        plain.push(decode::observe(&frame, &packet, Kind::Tcp));
+                    }
+                }
                 Class::Nobody(skip) => counts.skip(skip),
                 Class::Evidence(kind) => {
                     let o = decode::observe(&frame, &packet, kind);
@@ -75,39 +85,67 @@ impl Work {
                 }
             }
         });
-        if let Some(key) = key.filter(|_| self.fragments.is_empty()) {
+        if let Some(key) = wanted.key.filter(|_| self.fragments.is_empty()) {
             self.scattered.sort(key);
         }
     }
 
     /// Puts this piece's fragments together with those that came before. A whole datagram takes the place
     /// of the fragment that completed it.
-    pub fn defragment(&mut self, defragmenter: &mut Defragmenter, key: Option<&Key>) {
+    fn defragment(&mut self, defragmenter: &mut Defragmenter, wanted: Wanted<'_>) {
         if self.fragments.is_empty() {
             return;
         }
         for waiting in &self.fragments {
             let Waiting { packet, stamp, clock, seq, start, len } = *waiting;
             let payload = self.bytes.get(start..start + len).unwrap_or_default();
-            let Verdict::Whole(whole) = defragmenter.push(&packet, payload, stamp, clock, seq) else { continue };
-            let packet = decode::decode_rebuilt(&whole.first, whole.payload, whole.len as usize);
+            let Some(fragment) = Fragment::of(&packet, payload, stamp, clock, seq) else { continue };
+            let Verdict::Whole(whole) = defragmenter.push(&fragment) else { continue };
+            let packet = whole.packet();
+            let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
             match decode::classify(&packet) {
                 Class::Evidence(kind) => {
-                    let frame = Frame { bytes: whole.payload, stamp, clock, seq, ..Frame::default() };
-                    let o = decode::observe(&frame, &packet, kind);
+                    let o = decode::observe(&place, &packet, kind);
                     self.counts.observation(&o);
                     self.scattered.observations.push(o);
                 }
                 Class::Nobody(skip) => self.counts.skip(skip),
-                Class::Plain => self.counts.plain += 1,
+                Class::Plain => {
+                    self.counts.plain += 1;
+                    if wanted.plain {
+                        self.plain.push(decode::observe(&place, &packet, Kind::Tcp));
+                    }
+                }
                 Class::Fragment => {}
             }
         }
         self.scattered.observations.sort_by_key(|o| o.seq);
-        if let Some(key) = key {
+        self.plain.sort_by_key(|o| o.seq);
+        if let Some(key) = wanted.key {
             self.scattered.sort(key);
         }
     }
+}
+
+impl Work {
+    /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
+    fn in_order(&self) -> impl Iterator<Item = &Observation> {
+        let (mut evidence, mut plain) = (self.scattered.observations.iter().peekable(), self.plain.iter().peekable());
+        std::iter::from_fn(move || match (evidence.peek(), plain.peek()) {
+            (Some(e), Some(p)) if p.seq < e.seq => plain.next(),
+            (Some(_), _) => evidence.next(),
+            (None, _) => plain.next(),
+        })
+    }
+}
+
+/// What the stages behind decode ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Evidence sorted by cell, with this key; `None` when there are no cells.
+    pub key: Option<&'a Key>,
+    /// Plain packets too, for reference presets.
+    pub plain: bool,
 }
 
 /// A batch and the work on its pieces.
@@ -142,11 +180,11 @@ impl Lot {
 
     /// What cannot be done in parallel: fragments, and the reference presets, whose originals see one packet
     /// after the other.
-    pub fn in_sequence(&mut self, defragmenter: &mut Defragmenter, references: &mut [Reference], key: Option<&Key>) {
+    pub fn in_sequence(&mut self, defragmenter: &mut Defragmenter, references: &mut [Reference], wanted: Wanted<'_>) {
         for work in self.works.iter_mut().take(self.batch.pieces.len()) {
-            work.defragment(defragmenter, key);
+            work.defragment(defragmenter, wanted);
             for reference in references.iter_mut() {
-                self.findings.extend(work.scattered.observations.iter().filter_map(|o| reference.see(o)));
+                self.findings.extend(work.in_order().filter_map(|o| reference.see(o)));
             }
         }
     }

@@ -19,13 +19,17 @@ use crate::{
     correlate::{Correlate, Finding},
     defragment::{Counts as Defragmented, Defragmenter, Limits},
     dispatch::{CELLS, Key, KeyMaker, Pool},
-    engine::{counts::Counts, locate::Locator, lot::Lot},
+    engine::{
+        counts::Counts,
+        locate::Locator,
+        lot::{Lot, Wanted},
+    },
     presets::{reference::Reference, tripline::Thresholds},
     source::{Batch, Pull, Source, Time, Trouble},
 };
 
 /// How a run is to be done.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Plan {
     /// Workers.
     pub shards: usize,
@@ -82,7 +86,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let mut references = plan.references;
     let mut defragmenter = Defragmenter::new(Limits::default());
     let (mut totals, mut last) = (Totals::default(), Time::default());
-    let sorting = (!cells.is_empty()).then_some(&key);
+    let wanted = Wanted { key: (!cells.is_empty()).then_some(&key), plain: !references.is_empty() };
     // The batch to be decoded, the one to be run through the cells, the one to be read into.
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
     let mut more = feed.pull(&mut fresh.batch, sink);
@@ -95,14 +99,14 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
                 jobs.spawn(move || see(part, n * share, decoded));
             }
             for (batch, piece, work) in fresh.work() {
-                jobs.spawn(move || work.digest(batch, piece, sorting));
+                jobs.spawn(move || work.digest(batch, piece, wanted));
             }
             front.deliver(sink);
             more && feed.pull(&mut spare.batch, sink)
         });
         front.take(cells.iter_mut(), take(&mut decoded.findings));
         if more {
-            fresh.in_sequence(&mut defragmenter, &mut references, sorting);
+            fresh.in_sequence(&mut defragmenter, &mut references, wanted);
             complain(&mut fresh, sink);
             (totals.rebased, last) = (fresh.batch.clock.rebased, fresh.batch.clock.now());
         }

@@ -6,7 +6,7 @@
 use crate::{correlate::Finding, decode::Observation, presets::scanlogd::ScanlogdState};
 
 /// A reference preset at work.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Reference {
     /// scanlogd 2.2.8.
     Scanlogd(Box<ScanlogdState>),
