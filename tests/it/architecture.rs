@@ -214,10 +214,9 @@ fn every_plugin_that_can_be_configured_is_in_the_list_of_built_in_ones() {
 
 #[test]
 fn decoders_presets_formats_and_plugins_have_tests() {
-    let in_it: Vec<String> = fs::read_dir(root().join("tests/it"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
+    // A promise may say which file it tests: by its path.
+    let mut promises = String::new();
+    walk(&root().join("tests/it"), &mut |path| promises += &fs::read_to_string(path).unwrap());
     let mut broken = Vec::new();
     for source in sources() {
         let Some((folder, file)) = source.path.rsplit_once('/') else { continue };
@@ -229,7 +228,7 @@ fn decoders_presets_formats_and_plugins_have_tests() {
         let beside = root().join(folder).join("../tests").is_dir();
         // Definitions without a function have nothing that could be wrong.
         let does = source.code().any(|(_, code)| says(code, "fn "));
-        if needs && does && !source.has_tests() && !beside && !in_it.iter().any(|name| name == stem) {
+        if needs && does && !source.has_tests() && !beside && !promises.contains(&source.path) {
             broken.push(format!("{} has no test", source.path));
         }
     }
