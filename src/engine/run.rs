@@ -16,11 +16,11 @@ use tripline_plugin::Event;
 
 use crate::{
     cells::{Cell, Losses},
-    correlate::{Correlate, Finding},
+    correlate::{Correlate, Finding, reference::Reference},
     defragment::{Counts as Defragmented, Defragmenter, Limits},
-    dispatch::{CELLS, Key, KeyMaker, Pool},
+    dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
     engine::{counts::Counts, locate::Locator, lot::Lot},
-    presets::{reference::Reference, tripline::Thresholds},
+    presets::tripline::Thresholds,
     source::{Batch, Pull, Source, Time, Trouble},
 };
 
@@ -70,7 +70,7 @@ pub struct Totals {
 ///
 /// # Errors
 /// The workers' threads could not be started.
-pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, rayon::ThreadPoolBuildError> {
+pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, PoolError> {
     let pool = Pool::new(plan.shards)?;
     let mut feed = Feed { source, held: VecDeque::new(), ended: false, stopped: false };
     let key = match plan.key {
