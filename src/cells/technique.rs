@@ -2,7 +2,7 @@
 //!
 //! In: an observation. Out: the [`Technique`] of a probe, or `None` for what probes nothing.
 //! Must not know of answers, sources or judgement.
-//! Source: the table in DESIGN section 2; nmap's scan types for the flag sets.
+//! Source: the table in `docs/DETECTION.md`; nmap's scan types for the flag sets.
 //! Read next: `outcome.rs` (what answers them).
 
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //!
 //! In: a suspicion found guilty and where it is in its life. Out: an [`Event`] without severity and
 //! rule, which `rules` add. Must not judge: everything here only renders.
-//! Source: DESIGN section 4, `docs/events.md`.
+//! Source: `docs/events.md`.
 
 use tripline_plugin::event::{
     Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Span, Trust,

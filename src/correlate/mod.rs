@@ -8,6 +8,7 @@
 
 pub mod event;
 pub mod life;
+pub mod reference;
 pub mod terrain;
 pub mod verdict;
 

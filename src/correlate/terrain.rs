@@ -3,7 +3,7 @@
 //! In: reports of verified answers (they echoed their probes, so nobody forged them blind). Out: what a
 //! silence or a refusal is worth. Bounded: direct-mapped memories of keyed hashes; what is forgotten only
 //! makes a judgement milder or harsher by half a step.
-//! Source: DESIGN section 1.7; the idea of learning instead of configuring is scan-NG's landmines turned round.
+//! Source: `docs/DETECTION.md`; the idea of learning instead of configuring is scan-NG's landmines turned round.
 
 use crate::{decode::Address, dispatch::Key};
 

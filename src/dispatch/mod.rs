@@ -10,5 +10,5 @@ pub mod pool;
 pub mod scatter;
 
 pub use hash::{CELLS, Key, KeyMaker};
-pub use pool::Pool;
+pub use pool::{Pool, PoolError};
 pub use scatter::{Role, Scattered};

@@ -7,6 +7,9 @@
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
+/// Why the workers could not be started.
+pub use rayon::ThreadPoolBuildError as PoolError;
+
 /// Workers, or none.
 #[derive(Debug)]
 pub struct Pool(Option<ThreadPool>);
@@ -16,7 +19,7 @@ pub struct Jobs<'pool, 'scope>(Option<&'pool Scope<'scope>>);
 
 impl Pool {
     /// A pool of `workers` threads; none for one.
-    pub fn new(workers: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub fn new(workers: usize) -> Result<Self, PoolError> {
         if workers <= 1 {
             return Ok(Self(None));
         }

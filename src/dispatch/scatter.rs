@@ -90,7 +90,7 @@ impl Scattered {
     }
 
     /// What one cell owns of the piece, in order.
-    pub fn of(&self, cell: usize) -> impl Iterator<Item = (&Observation, Role)> {
+    pub fn of(&self, cell: usize) -> impl Iterator<Item = (&Observation, Role)> + Clone {
         let range = match self.starts.get(cell..=cell + 1) {
             Some(&[start, end]) => start as usize..end as usize,
             _ => 0..0,

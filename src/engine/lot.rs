@@ -4,12 +4,11 @@
 //! batch to batch. Must not know of threads: `run.rs` says who works when.
 
 use crate::{
-    correlate::Finding,
+    correlate::{Finding, reference::Reference},
     decode::{self, Class, Kind, Observation, Packet},
     defragment::{Defragmenter, Fragment, Verdict},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
-    presets::reference::Reference,
     source::{Batch, Frame, LinkType, Piece, Time},
 };
 

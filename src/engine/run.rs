@@ -16,15 +16,15 @@ use tripline_plugin::Event;
 
 use crate::{
     cells::{Cell, Losses},
-    correlate::{Correlate, Finding},
+    correlate::{Correlate, Finding, reference::Reference},
     defragment::{Counts as Defragmented, Defragmenter, Limits},
-    dispatch::{CELLS, Key, KeyMaker, Pool},
+    dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
     engine::{
         counts::Counts,
         locate::Locator,
         lot::{Lot, Wanted},
     },
-    presets::{reference::Reference, tripline::Thresholds},
+    presets::tripline::Thresholds,
     source::{Batch, Pull, Source, Time, Trouble},
 };
 
@@ -74,7 +74,7 @@ pub struct Totals {
 ///
 /// # Errors
 /// The workers' threads could not be started.
-pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, rayon::ThreadPoolBuildError> {
+pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, PoolError> {
     let pool = Pool::new(plan.shards)?;
     let mut feed = Feed { source, held: VecDeque::new(), ended: false, stopped: false };
     let key = match plan.key {
@@ -135,9 +135,7 @@ fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
         return;
     }
     for (cell, number) in cells.iter_mut().zip(first..) {
-        for work in lot.done() {
-            work.scattered.of(number).for_each(|(o, role)| cell.see(o, role));
-        }
+        cell.see_all(lot.done().iter().flat_map(|work| work.scattered.of(number)));
         cell.advance(lot.batch.clock.now());
     }
 }

@@ -4,8 +4,7 @@
 //! logic is in `cells` and `correlate`. A reference preset does what its original does, faults included,
 //! so that both can be compared on one input.
 //! Must not know where packets come from, nor where events go.
-//! Read next: `tripline.rs`, `reference.rs`, `scanlogd/mod.rs`.
+//! Read next: `tripline.rs`, `scanlogd/mod.rs`, then `correlate/reference.rs` (who feeds them).
 
-pub mod reference;
 pub mod scanlogd;
 pub mod tripline;

@@ -1,5 +1,6 @@
 //! The right ones are named and nobody else: what the default preset says about recordings
-//! of known content, and about stories that no recording tells.
+//! of known content, and about stories that no recording tells. Its numbers are in
+//! `src/presets/tripline.rs`.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -25,8 +25,8 @@ mod invariants;
 mod packets;
 // `tripline read` in a script: inputs, exit statuses, words on standard error.
 mod read;
-// What README.md shows is what the program says.
-mod readme;
+// What the pages say is so.
+mod pages;
 // Who moves from scanlogd gets its lines.
 mod scanlogd;
 // Two commands do it all on a bare machine.
