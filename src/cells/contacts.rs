@@ -199,14 +199,6 @@ impl Contacts {
         tags.iter().zip(entries).position(|(&t, entry)| t == tag && entry.is(door))
     }
 
-    /// Begins to fetch what a look-up of the door will need; the number means nothing.
-    #[inline]
-    pub fn approach(&self, key: &Key, door: &Door) -> u64 {
-        let (bucket, _) = self.place(key, door);
-        let tag = self.tags.get(bucket).map_or(0, |tags| u64::from(tags[0]));
-        tag + self.entries.get(bucket).map_or(0, |entries| u64::from(entries[0].last))
-    }
-
     /// The contact at a door, if it is remembered.
     pub fn find(&mut self, key: &Key, door: &Door) -> Option<(Slot, &mut Contact)> {
         let (bucket, tag) = self.place(key, door);

@@ -48,9 +48,6 @@ const WAITING_SHARE: usize = 8;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
-/// Packets between approaching one and taking it in.
-const AHEAD: usize = 6;
-
 /// UDP flows of a second that are remembered as settled: 4 KiB a cell.
 const SETTLED: usize = 512;
 
@@ -156,33 +153,6 @@ impl Cell {
         } else {
             self.received(o);
         }
-    }
-
-    /// Takes in packets of its addresses, in order. Each is approached a few places ahead: what it needs lies
-    /// anywhere in tables that no cache holds, and so the waits overlap.
-    pub fn see_all<'a>(&mut self, packets: impl Iterator<Item = (&'a Observation, Role)> + Clone) {
-        let mut ahead = packets.clone();
-        let mut fetched = ahead.by_ref().take(AHEAD).fold(0, |sum, (o, role)| sum ^ self.approach(o, role));
-        for (o, role) in packets {
-            if let Some((o, role)) = ahead.next() {
-                fetched ^= self.approach(o, role);
-            }
-            self.see(o, role);
-        }
-        std::hint::black_box(fetched);
-    }
-
-    /// Begins to fetch what a packet will need; the number means nothing.
-    #[inline]
-    fn approach(&self, o: &Observation, role: Role) -> u64 {
-        if o.kind == Kind::Udp {
-            return self.settled.get(self.flow(o, role).1).copied().unwrap_or(0);
-        }
-        let (source, target, port) = match role {
-            Role::Sender => (o.src, o.dst, o.dst_port),
-            Role::Receiver => (o.dst, o.src, o.src_port),
-        };
-        self.contacts.approach(&self.key, &Door { source, target, port, protocol: o.protocol, incoming: false })
     }
 
     /// What a UDP flow of this second is called among the settled ones, and its place there.

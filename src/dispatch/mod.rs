@@ -6,9 +6,11 @@
 //! Read next: `hash.rs` (which cell), `scatter.rs` (the sort), `pool.rs` (the workers), then `cells`.
 
 pub mod hash;
+pub mod owner;
 pub mod pool;
 pub mod scatter;
 
 pub use hash::{CELLS, Key, KeyMaker};
 pub use pool::{Pool, PoolError};
-pub use scatter::{Role, Scattered};
+pub use owner::Role;
+pub use scatter::Scattered;

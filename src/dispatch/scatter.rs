@@ -1,23 +1,16 @@
 //! Sorts a piece's observations by the cells that own them.
 //!
 //! In: the observations of one piece, in order. Out: for each cell the references to its own,
-//! in the same order. Each packet goes to the cells of both its ends, with the role that the
-//! owner plays in it. Buffers are reused: nothing is allocated once they have grown.
+//! in the same order. Each packet goes to the cells of its ends (`owner.rs`). Buffers are reused: nothing is allocated once they have grown.
 //! Must not know what an observation means to a cell.
 
 use crate::{
     decode::Observation,
-    dispatch::hash::{CELLS, Key},
+    dispatch::{
+        hash::{CELLS, Key},
+        owner::{Role, owners},
+    },
 };
-
-/// Which end of the packet the cell owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The one who sent it (of an ICMP error: the door's host).
-    Sender,
-    /// The one to whom it was sent.
-    Receiver,
-}
 
 /// A reference to an observation of the piece, with the role in the lowest bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +24,8 @@ pub struct Scattered {
     references: Vec<Reference>,
     /// Where each cell's references begin; one more for the end.
     starts: Vec<u32>,
-    /// The two cells of each observation, kept between the passes of the sort.
-    owners: Vec<[u8; 2]>,
+    /// The two cells of each observation, kept between the passes of the sort; `None` who has no use for it.
+    owners: Vec<[Option<u8>; 2]>,
 }
 
 impl Default for Scattered {
@@ -62,9 +55,13 @@ impl Scattered {
         };
         self.owners.clear();
         for o in &self.observations {
-            let pair = [key.cell(o.src), key.cell(o.dst)];
+            let owners = owners(o);
+            let pair = [
+                owners.sender.then(|| key.cell(o.src)),
+                owners.receiver.then(|| key.cell(o.dst)),
+            ];
             self.owners.push(pair);
-            for cell in pair {
+            for cell in pair.into_iter().flatten() {
                 slot(&mut next, cell);
             }
         }
@@ -81,7 +78,8 @@ impl Scattered {
         self.references.resize(total as usize, Reference::default());
         for (index, pair) in self.owners.iter().enumerate() {
             for (role, cell) in pair.iter().enumerate() {
-                let at = slot(&mut next, *cell) as usize;
+                let Some(cell) = *cell else { continue };
+                let at = slot(&mut next, cell) as usize;
                 if let Some(reference) = self.references.get_mut(at) {
                     *reference = Reference((index as u32) << 1 | role as u32);
                 }
@@ -90,7 +88,7 @@ impl Scattered {
     }
 
     /// What one cell owns of the piece, in order.
-    pub fn of(&self, cell: usize) -> impl Iterator<Item = (&Observation, Role)> + Clone {
+    pub fn of(&self, cell: usize) -> impl Iterator<Item = (&Observation, Role)> {
         let range = match self.starts.get(cell..=cell + 1) {
             Some(&[start, end]) => start as usize..end as usize,
             _ => 0..0,

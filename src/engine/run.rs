@@ -135,7 +135,9 @@ fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
         return;
     }
     for (cell, number) in cells.iter_mut().zip(first..) {
-        cell.see_all(lot.done().iter().flat_map(|work| work.scattered.of(number)));
+        for work in lot.done() {
+            work.scattered.of(number).for_each(|(o, role)| cell.see(o, role));
+        }
         cell.advance(lot.batch.clock.now());
     }
 }

@@ -1,0 +1,47 @@
+//! Whose evidence a packet is.
+//!
+//! In: an observation. Out: which of its ends have a use for it. A cell must see both directions of what
+//! its addresses began: their probes, the answers to them, how they end what was answered. What it would
+//! only throw away is not sent to it: that halves the way of TCP.
+//! Source: the table in DESIGN section 1.5. Must not know what a cell makes of it.
+
+use crate::decode::{Kind, Observation};
+
+/// Which end of the packet the cell owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one who sent it (of an ICMP error: the door's host).
+    Sender,
+    /// The one to whom it was sent.
+    Receiver,
+}
+
+/// Which ends of a packet have a use for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// Who sent it: it probes, or ends what it began.
+    pub sender: bool,
+    /// To whom it was sent: it answers, or makes what goes back an answer.
+    pub receiver: bool,
+}
+
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+/// Tells who owns a packet.
+#[inline]
+#[must_use]
+pub fn owners(o: &Observation) -> Owners {
+    let (sender, receiver) = match o.kind {
+        // A reset answers, and it ends what its sender began. A SYN-ACK answers. All else is its sender's.
+        Kind::Tcp if o.flags & RST != 0 => (true, true),
+        Kind::Tcp if o.flags & (SYN | ACK) == SYN | ACK => (false, true),
+        Kind::Tcp => (true, false),
+        // Who speaks first decides which of two is the answer: both must know.
+        Kind::Udp | Kind::Other => (true, true),
+        Kind::IcmpRequest | Kind::SctpInit | Kind::SctpCookieEcho | Kind::ArpRequest => (true, false),
+        Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply => (false, true),
+    };
+    Owners { sender, receiver }
+}
