@@ -38,6 +38,16 @@ impl Address {
         (self.0 >> 32 == Self::MAPPED >> 32).then_some(self.0 as u32)
     }
 
+    /// A group's or everybody's: IPv4 multicast and limited broadcast, IPv6 multicast.
+    #[inline]
+    #[must_use]
+    pub fn is_many(self) -> bool {
+        match self.as_v4() {
+            Some(ip) => ip >> 28 == 0xe || ip == u32::MAX,
+            None => self.0 >> 120 == 0xff,
+        }
+    }
+
     /// As the standard library has it.
     #[must_use]
     pub fn ip(self) -> IpAddr {
@@ -80,7 +90,9 @@ pub enum Kind {
     /// The answer to one.
     IcmpReply,
     /// An ICMP error. `src` and `src_port` are the door that the quoted packet was for,
-    /// `dst` and `dst_port` its sender; `protocol`, `tcp_seq` and so on are the quoted packet's.
+    /// `dst` and `dst_port` its sender; `protocol`, `tcp_seq`, `ip_id` and `flags` are the quoted
+    /// packet's (`flags` 0 when not quoted; of a quoted ICMP request they hold its type, and the
+    /// ports its sequence number and identifier). TTL, TOS, `mac` and `marks` are the error's.
     /// Whether the target itself sent the error, or some router, stands in `marks`.
     IcmpError,
     /// SCTP with INIT as first chunk.
@@ -151,9 +163,10 @@ pub struct Observation {
     pub clock: Time,
     /// Its frame's place in the run; a rebuilt datagram has its last fragment's.
     pub seq: u64,
-    /// TCP sequence number.
+    /// TCP sequence number; of SCTP INIT and INIT-ACK the initiate tag.
     pub tcp_seq: u32,
-    /// TCP acknowledgement number.
+    /// TCP acknowledgement number; of SCTP the verification tag, which in an answer to an INIT is
+    /// the INIT's `tcp_seq`.
     pub tcp_ack: u32,
     /// TCP, UDP, SCTP source port; ICMP identifier of a request or reply.
     pub src_port: u16,

@@ -1,0 +1,60 @@
+//! PPP, RFC 1661 and 1662 (link types 9 and 50), and Cisco's HDLC (104), which shares its wires.
+//!
+//! In: a frame with or without the two bytes of HDLC before it. Out: see `mod.rs`.
+//! Compressed and multilink PPP are not looked into.
+//! Read next: `mod.rs`.
+
+use nom::{
+    Parser,
+    branch::alt,
+    bytes::complete::tag,
+    combinator::{map, opt, verify},
+    sequence::preceded,
+};
+
+use super::{Opened, ethertype, peel};
+use crate::decode::{
+    Marks, Packet, Skip,
+    body::{Fields, array, be_u8, be_u16},
+};
+
+/// All stations, unnumbered information: what PPP puts there when it puts anything.
+const HDLC: [u8; 2] = [0xff, 0x03];
+const IPV4: u16 = 0x0021;
+const IPV6: u16 = 0x0057;
+/// Cisco's two addresses: to one station, to all.
+const UNICAST: u8 = 0x0f;
+const BROADCAST: u8 = 0x8f;
+
+/// Opens a frame of link type 9 or 50. Either may be of a line that speaks Cisco's HDLC: no
+/// protocol of PPP begins with these bytes.
+pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
+    if let Some(&(UNICAST | BROADCAST)) = input.first() {
+        return open_cisco(input, packet);
+    }
+    let (rest, protocol) = protocol(input).map_err(|_| Skip::CutLinkHeader)?;
+    match protocol {
+        IPV4 => Ok((ethertype::IPV4, rest)),
+        IPV6 => Ok((ethertype::IPV6, rest)),
+        _ => Err(Skip::UnknownPppProtocol),
+    }
+}
+
+/// Opens a frame of Cisco HDLC, which says what it carries by `EtherType`.
+pub(super) fn open_cisco<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
+    let (rest, ([station, _control], kind)) = cisco(input).map_err(|_| Skip::CutLinkHeader)?;
+    if station == BROADCAST {
+        packet.marks.set(Marks::TO_MANY);
+    }
+    peel(kind, rest, packet)
+}
+
+fn cisco(input: &[u8]) -> Fields<'_, ([u8; 2], u16)> {
+    (array::<2>, be_u16).parse(input)
+}
+
+/// Two bytes; or one, when both ends agreed to save the first: only the last byte is odd.
+fn protocol(input: &[u8]) -> Fields<'_, u16> {
+    let short = map(verify(be_u8, |byte| byte & 1 == 1), u16::from);
+    preceded(opt(tag(HDLC.as_slice())), alt((short, be_u16))).parse(input)
+}

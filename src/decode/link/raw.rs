@@ -1,0 +1,17 @@
+//! Raw IP (link type 101, and what two systems call 12 and 14): no link header at all.
+//!
+//! In: a frame that begins with an IP header. Out: see `mod.rs`; the version tells which.
+//! Read next: `../ipv4.rs`.
+
+use super::{Opened, ethertype};
+use crate::decode::Skip;
+
+/// Opens a frame.
+pub(super) fn open(input: &[u8]) -> Opened<'_> {
+    let kind = match input.first().ok_or(Skip::CutLinkHeader)? >> 4 {
+        4 => ethertype::IPV4,
+        6 => ethertype::IPV6,
+        _ => return Err(Skip::BadIpVersion),
+    };
+    Ok((kind, input))
+}

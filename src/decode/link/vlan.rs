@@ -1,0 +1,50 @@
+//! VLAN tags: IEEE 802.1Q, 802.1ad, and the older number for stacked ones.
+//!
+//! In: an `EtherType` and what follows it. Out: the first that is no tag, with the outer two
+//! ids in the packet. Also where an 802.3 length leads to `llc.rs`.
+//! Read next: `llc.rs`.
+
+use nom::Parser;
+
+use super::{Opened, ethertype, llc};
+use crate::decode::{
+    Packet, Skip,
+    body::{Fields, be_u16},
+};
+
+/// The outer of two tags before 802.1ad gave it 0x88a8.
+const STACKED: u16 = 0x9100;
+const CUSTOMER: u16 = 0x8100;
+const SERVICE: u16 = 0x88a8;
+
+/// Networks stack two, labs four. The limit bounds the work of a frame made of tags alone.
+const DEEPEST: usize = 8;
+
+/// Peels tags and 802.2 headers until something else comes.
+pub(super) fn peel<'a>(mut kind: u16, mut input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
+    for depth in 0..=DEEPEST {
+        match kind {
+            CUSTOMER | SERVICE | STACKED => {
+                let (rest, (tag, next)) = tag(input).map_err(|_| Skip::CutLinkHeader)?;
+                if let Some(id) = packet.vlan.get_mut(depth) {
+                    *id = tag & 0x0fff;
+                }
+                (kind, input) = (next, rest);
+            }
+            0..ethertype::FIRST => {
+                let (next, rest) = llc::open(input)?;
+                if next < ethertype::FIRST {
+                    return Err(Skip::UnknownLlc);
+                }
+                (kind, input) = (next, rest);
+            }
+            _ => return Ok((kind, input)),
+        }
+    }
+    Err(Skip::TooManyTags)
+}
+
+/// Priority and id, then the next `EtherType`.
+fn tag(input: &[u8]) -> Fields<'_, (u16, u16)> {
+    (be_u16, be_u16).parse(input)
+}
