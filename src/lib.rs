@@ -25,6 +25,7 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod cells;
+pub mod config;
 pub mod correlate;
 pub mod decode;
 pub mod defragment;
