@@ -33,4 +33,5 @@ pub mod dispatch;
 pub mod engine;
 pub mod output;
 pub mod presets;
+pub mod rules;
 pub mod source;

@@ -35,6 +35,12 @@ impl Place {
         Self::new(&self.document, span)
     }
 
+    /// The text that stands there, on one line, safe to print.
+    pub fn text(&self) -> String {
+        let text = self.document.text.get(self.span.clone()).unwrap_or_default();
+        printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
     /// The byte at which it begins: sorts the parts of one document.
     pub fn start(&self) -> usize {
         self.span.start
@@ -124,7 +130,7 @@ impl fmt::Display for Diagnostic {
 
 /// The text with anything that could move a cursor or change a colour made harmless,
 /// one character for each, so that carets stay where they are.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\t' => ' ',

@@ -75,6 +75,18 @@ impl<'d> Table<'d> {
         entries
     }
 
+    /// The entries on one line, values as they are written.
+    pub fn written(&self) -> String {
+        let entry = |entry: &Entry<'_>| match entry.value.value {
+            DeValue::Table(entries) => {
+                let inner = Table { entries, place: entry.place.clone() };
+                format!("{} = {{ {} }}", entry.key, inner.written())
+            }
+            _ => format!("{} = {}", entry.key, entry.value.place.text()),
+        };
+        self.entries().iter().map(entry).collect::<Vec<_>>().join(", ")
+    }
+
     /// Refuses every key but these; `whose` says what has no such key ("a rule", "[detect]").
     pub fn only(&self, whose: &str, known: &[&str], errors: &mut Diagnostics) {
         for entry in self.entries() {
@@ -166,29 +178,32 @@ impl<'d> Value<'d> {
     /// What `read` makes of a string, else its error at this place.
     pub fn parsed<T>(&self, read: impl FnOnce(&str) -> Result<T, Unreadable>, errors: &mut Diagnostics) -> Option<T> {
         let text = self.string(errors)?;
-        read(text).map_err(|Unreadable { message, hint }| errors.push(self.place.error(message).hint(hint))).ok()
+        self.checked(read(text), errors)
     }
 
-    /// The value without places, for who takes any.
-    pub fn plain(&self, errors: &mut Diagnostics) -> toml::Value {
+    /// What was read of it, else the error at this place.
+    pub fn checked<T>(&self, read: Result<T, Unreadable>, errors: &mut Diagnostics) -> Option<T> {
+        read.map_err(|Unreadable { message, hint }| errors.push(self.place.error(message).hint(hint))).ok()
+    }
+
+    /// The value without places, for who takes any; a date becomes its text.
+    pub fn plain(&self, errors: &mut Diagnostics) -> serde_json::Value {
         match self.value {
-            DeValue::String(text) => toml::Value::String(text.to_string()),
+            DeValue::String(text) => text.as_ref().into(),
             DeValue::Integer(integer) => {
                 let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-                let number = self.or_unexpected(number, "an integer of at most 64 bits", errors);
-                toml::Value::Integer(number.unwrap_or_default())
+                self.or_unexpected(number, "an integer of at most 64 bits", errors).into()
             }
-            DeValue::Float(float) => toml::Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-            DeValue::Boolean(is) => toml::Value::Boolean(*is),
-            DeValue::Datetime(datetime) => toml::Value::Datetime(*datetime),
+            DeValue::Float(float) => float.as_str().parse::<f64>().unwrap_or(f64::NAN).into(),
+            DeValue::Boolean(is) => (*is).into(),
+            DeValue::Datetime(datetime) => datetime.to_string().into(),
             DeValue::Array(_) => {
                 let elements = self.as_list().unwrap_or_default();
-                toml::Value::Array(elements.iter().map(|element| element.plain(errors)).collect())
+                elements.iter().map(|element| element.plain(errors)).collect()
             }
             DeValue::Table(entries) => {
                 let entries = Table { entries, place: self.place.clone() }.entries();
-                let plain = |entry: Entry<'_>| (entry.key.to_owned(), entry.value.plain(errors));
-                toml::Value::Table(entries.into_iter().map(plain).collect())
+                entries.into_iter().map(|entry| (entry.key.to_owned(), entry.value.plain(errors))).collect()
             }
         }
     }

@@ -1,0 +1,185 @@
+//! How a rules file is written: version, detection, nets, outputs and the default.
+//!
+//! In: a document. Out: [`Settings`] of all files together, or all that is wrong with them.
+//! The rules themselves are read afterwards, when the names they may use are known.
+//! Must not know where files lie, nor what rules do.
+//! Source: `docs/rules.md`.
+//! Read next: `rule.rs` (the rules), `check.rs` (what only the whole can show).
+
+use std::collections::BTreeMap;
+
+use super::{
+    Detect, OutputEntry, OutputOption, Threshold,
+    conditions::Nets,
+    names::{self, Known},
+};
+use crate::config::{
+    Diagnostics, Place,
+    document::{Entry, Table, Value},
+    nearest,
+    nets::{self, NetSet},
+    units,
+};
+
+/// What is not a rule, of all files together. Each part remembers where it stands.
+#[derive(Debug, Default)]
+pub struct Settings<'d> {
+    /// `[detect]`.
+    pub detect: Option<(Detect, Place)>,
+    /// `[nets]`.
+    pub nets: Option<(Nets, Place)>,
+    /// `[outputs.NAME]` of all files, in order.
+    pub outputs: Vec<OutputEntry>,
+    /// `[default]`, to be read when all outputs are known.
+    pub default: Option<(Table<'d>, Place)>,
+    /// The `[[rules]]` of all files, in order, to be read when all names are known.
+    pub rules: Vec<Table<'d>>,
+}
+
+/// Outputs are numbered by the bits of one word.
+pub const MOST_OUTPUTS: usize = 64;
+
+impl<'d> Settings<'d> {
+    /// Adds what a file says.
+    pub fn read(&mut self, file: &Table<'d>, known: &Known<'_>, errors: &mut Diagnostics) {
+        match file.get("version") {
+            Some(version) if version.as_count() == Some(1) => {}
+            Some(version) => errors.push(version.place.error("this program reads version 1").hint("version = 1")),
+            None => errors.push(file.place.error("a rules file says its version").hint("begin it with: version = 1")),
+        }
+        for entry in file.entries() {
+            match entry.key {
+                "version" => {}
+                "detect" => {
+                    let read = |table: &Table<'_>, errors: &mut Diagnostics| read_detect(table, known, errors);
+                    once(&mut self.detect, &entry, errors, read);
+                }
+                "nets" => once(&mut self.nets, &entry, errors, read_nets),
+                "default" => once(&mut self.default, &entry, errors, |table, _| table.clone()),
+                "outputs" => self.read_outputs(&entry.value, known, errors),
+                "rules" => {
+                    let rules = entry.value.list(errors).unwrap_or_default();
+                    self.rules.extend(rules.iter().filter_map(|rule| rule.table(errors)));
+                }
+                key => {
+                    let known = ["version", "detect", "nets", "outputs", "rules", "default"];
+                    let message = format!("a rules file has no part called `{key}`");
+                    errors.push(entry.place.error(message).hint(nearest::hint(key, known)));
+                }
+            }
+        }
+    }
+
+    fn read_outputs(&mut self, value: &Value<'_>, known: &Known<'_>, errors: &mut Diagnostics) {
+        for entry in value.table(errors).iter().flat_map(Table::entries) {
+            if let Some(first) = self.outputs.iter().find(|output| output.name == entry.key) {
+                let message = format!("an output is called `{}` already", entry.key);
+                errors.push(entry.place.error(message).hint(format!("the first one stands at {}", first.place)));
+            } else if let Some(output) = read_output(&entry, known, errors) {
+                self.outputs.push(output);
+                if self.outputs.len() == MOST_OUTPUTS + 1 {
+                    errors.push(entry.place.error(format!("there can be {MOST_OUTPUTS} outputs at most")));
+                }
+            }
+        }
+    }
+}
+
+/// Reads a part that may stand in one file only.
+fn once<'d, T>(
+    part: &mut Option<(T, Place)>,
+    entry: &Entry<'d>,
+    errors: &mut Diagnostics,
+    read: impl FnOnce(&Table<'d>, &mut Diagnostics) -> T,
+) {
+    if let Some((_, first)) = part {
+        let message = format!("[{}] stands in another file already", entry.key);
+        errors.push(entry.place.error(message).hint(format!("it can stand in one only: see {first}")));
+    } else if let Some(table) = entry.value.table(errors) {
+        *part = Some((read(&table, errors), entry.place.clone()));
+    }
+}
+
+fn read_detect(table: &Table<'_>, known: &Known<'_>, errors: &mut Diagnostics) -> Detect {
+    let mut detect = Detect::default();
+    for entry in table.entries() {
+        match entry.key {
+            "preset" => {
+                for preset in entry.value.one_or_many() {
+                    let name = preset.parsed(|name| names::one_of(known.presets, "preset", name), errors);
+                    detect.presets.extend(name);
+                }
+            }
+            "memory" => {
+                let bytes = entry.value.as_count().or_else(|| entry.value.parsed(units::size, errors));
+                detect.memory = bytes;
+            }
+            key if known.thresholds.contains(&key) => {
+                let value = entry.value.plain(errors);
+                detect.thresholds.insert(key.to_owned(), Threshold { value, place: entry.value.place });
+            }
+            key => {
+                let keys = ["preset", "memory"].iter().chain(known.thresholds).copied();
+                let message = format!("[detect] has no setting called `{key}`");
+                errors.push(entry.place.error(message).hint(nearest::hint(key, keys)));
+            }
+        }
+    }
+    detect
+}
+
+fn read_nets(table: &Table<'_>, errors: &mut Diagnostics) -> Nets {
+    let mut all = BTreeMap::new();
+    for entry in table.entries() {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !entry.key.starts_with(char::is_alphabetic) || !entry.key.chars().all(is_name) {
+            let message = format!("`{}` is no name for a net", entry.key);
+            errors.push(entry.place.error(message).hint("begin with a letter; letters, digits, - _ . may follow"));
+        }
+        let mut set = NetSet::default();
+        for element in entry.value.one_or_many() {
+            let add = |text: &str| {
+                let bare = text.strip_prefix('!').map_or(text, str::trim_start);
+                nets::net(bare).map(|net| set.add(net, bare.len() < text.len()))
+            };
+            element.parsed(add, errors);
+        }
+        all.insert(entry.key.to_owned(), set);
+    }
+    all
+}
+
+fn read_output(entry: &Entry<'_>, known: &Known<'_>, errors: &mut Diagnostics) -> Option<OutputEntry> {
+    let table = entry.value.table(errors)?;
+    let mut output = OutputEntry {
+        name: entry.key.to_owned(),
+        plugin: String::new(),
+        format: None,
+        phases: None,
+        options: Vec::new(),
+        place: entry.place.clone(),
+    };
+    if table.get("plugin").is_none() {
+        let message = format!("the output `{}` names no plugin", entry.key);
+        errors.push(entry.place.error(message).hint(format!("plugin = one of {}", known.plugins.join(", "))));
+    }
+    for Entry { key, place, value } in table.entries() {
+        match key {
+            "plugin" => {
+                let name = value.parsed(|name| names::one_of(known.plugins, "plugin", name), errors);
+                output.plugin = name.unwrap_or_default();
+            }
+            "format" => output.format = value.parsed(|name| names::one_of(known.formats, "format", name), errors),
+            "phases" => {
+                let read = |word: &str| names::look_up(names::PHASES, "phase", word);
+                let phases = value.one_or_many();
+                output.phases = Some(phases.iter().filter_map(|phase| phase.parsed(read, errors)).collect());
+            }
+            key => {
+                let value = value.plain(errors);
+                output.options.push(OutputOption { key: key.to_owned(), value, place });
+            }
+        }
+    }
+    Some(output)
+}
