@@ -200,24 +200,8 @@ mod tests {
     #[test]
     fn all_errors_of_a_file_come_at_once() {
         let text = r#"version = 1
-colour = "red"
-
-[detect]
-preset = ["tripline", "scanlogt"]
-memory = "64 lightyears"
-refusd = 4
-
-[nets]
-home = ["10.0.0.0/33", "10.0.0.1/8"]
-"two words" = []
-
 [outputs.alerts]
-plugin = "sylog"
-format = "evee"
-phases = ["begin", "middle"]
-
-[outputs.archive]
-path = "/var/log/scans.jsonl"
+plugin = "file"
 
 [[rules]]
 name = "ours"
@@ -227,145 +211,78 @@ silence = "yes"
 [[rules]]
 if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
 severity = "hihg"
-outputs = ["alert", "archive"]
+outputs = ["alert", "alerts"]
 
 [default]
 outputs = []
 "#;
-        let errors = samples::read(&[("rules.toml", text)]).unwrap_err();
-        insta::assert_snapshot!(errors, @r#"
-        rules.toml:2:1: error: a rules file has no part called `colour`
+        insta::assert_snapshot!(samples::read(&[("rules.toml", text)]).unwrap_err(), @r#"
+        rules.toml:7:17: error: no net is called `our-scanners`
            |
-         2 | colour = "red"
-           | ^^^^^^
-           = known: version, detect, nets, outputs, rules, default
+         7 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
+           |                 ^^^^^^^^^^^^^^
+           = define it: [nets] our-scanners = ["10.0.0.0/8"]
 
-        rules.toml:5:23: error: no preset is called `scanlogt`
+        rules.toml:7:33: error: `if` has no key `sorce`
            |
-         5 | preset = ["tripline", "scanlogt"]
-           |                       ^^^^^^^^^^
-           = did you mean `scanlogd`?
+         7 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
+           |                                 ^^^^^
+           = did you mean `source`?
 
-        rules.toml:6:10: error: `64 lightyears` is no size: the units are B, KiB, MiB, GiB, TiB, kB, MB, GB, TB
+        rules.toml:7:46: error: `if` has no key `doors`
            |
-         6 | memory = "64 lightyears"
-           |          ^^^^^^^^^^^^^^^
-           = write it like 64 MiB or 1 GiB
+         7 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
+           |                                              ^^^^^
+           = numbers stand together: counts = { doors = ">= 60" }
 
-        rules.toml:7:1: error: [detect] has no setting called `refusd`
+        rules.toml:8:11: error: expected true or false, found a string
            |
-         7 | refusd = 4
-           | ^^^^^^
-           = did you mean `refused`?
+         8 | silence = "yes"
+           |           ^^^^^
 
-        rules.toml:10:9: error: `33` is no prefix length of 10.0.0.0: it goes from 0 to 32
+        rules.toml:11:15: error: no kind is called `diagonal`
             |
-         10 | home = ["10.0.0.0/33", "10.0.0.1/8"]
-            |         ^^^^^^^^^^^^^
-            = write 10.0.0.0/8, 192.0.2.7 or fc00::/7
-
-        rules.toml:10:24: error: `10.0.0.1/8` has bits set behind its prefix
-            |
-         10 | home = ["10.0.0.0/33", "10.0.0.1/8"]
-            |                        ^^^^^^^^^^^^
-            = the net is 10.0.0.0/8, the one host 10.0.0.1
-
-        rules.toml:11:1: error: `two words` is no name for a net
-            |
-         11 | "two words" = []
-            | ^^^^^^^^^^^
-            = begin with a letter; letters, digits, - _ . may follow
-
-        rules.toml:14:10: error: no plugin is called `sylog`
-            |
-         14 | plugin = "sylog"
-            |          ^^^^^^^
-            = known: stdout, file
-
-        rules.toml:15:10: error: no format is called `evee`
-            |
-         15 | format = "evee"
-            |          ^^^^^^
-            = did you mean `eve`?
-
-        rules.toml:16:20: error: no phase is called `middle`
-            |
-         16 | phases = ["begin", "middle"]
-            |                    ^^^^^^^^
-            = known: begin, update, end
-
-        rules.toml:18:10: error: the output `archive` names no plugin
-            |
-         18 | [outputs.archive]
-            |          ^^^^^^^
-            = plugin = one of stdout, file
-
-        rules.toml:23:17: error: no net is called `our-scanners`
-            |
-         23 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
-            |                 ^^^^^^^^^^^^^^
-            = known: home, two words
-
-        rules.toml:23:33: error: `if` has no key `sorce`
-            |
-         23 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
-            |                                 ^^^^^
-            = did you mean `source`?
-
-        rules.toml:23:46: error: `if` has no key `doors`
-            |
-         23 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
-            |                                              ^^^^^
-            = numbers stand together: counts = { doors = ">= 60" }
-
-        rules.toml:24:11: error: expected true or false, found a string
-            |
-         24 | silence = "yes"
-            |           ^^^^^
-
-        rules.toml:27:15: error: no kind is called `diagonal`
-            |
-         27 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
+         11 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
             |               ^^^^^^^^^^
             = known: vertical, horizontal, block, distributed, decoy
 
-        rules.toml:27:35: error: `80-22` is no port: the range ends before it begins
+        rules.toml:11:35: error: `80-22` is no port: the range ends before it begins
             |
-         27 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
+         11 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
             |                                   ^^^^^^^
             = write numbers and ranges: 22-25,80,443
 
-        rules.toml:27:56: error: `answers` has no key `opened`
+        rules.toml:11:56: error: `answers` has no key `opened`
             |
-         27 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
+         11 | if = { kind = "diagonal", ports = "80-22", answers = { opened = 1 } }
             |                                                        ^^^^^^
             = did you mean `open`?
 
-        rules.toml:28:12: error: no severity is called `hihg`
+        rules.toml:12:12: error: no severity is called `hihg`
             |
-         28 | severity = "hihg"
+         12 | severity = "hihg"
             |            ^^^^^^
             = did you mean `high`?
 
-        rules.toml:29:12: error: no output is called `alert`
+        rules.toml:13:12: error: no output is called `alert`
             |
-         29 | outputs = ["alert", "archive"]
+         13 | outputs = ["alert", "alerts"]
             |            ^^^^^^^
             = did you mean `alerts`?
 
-        rules.toml:26:1: error: a rule has a name
+        rules.toml:10:1: error: a rule has a name
             |
-         26 | [[rules]]
+         10 | [[rules]]
             | ^^^^^^^^^
             = name = "what it is for"; events carry it
 
-        rules.toml:32:11: error: an empty list of outputs would lose events unseen
+        rules.toml:16:11: error: an empty list of outputs would lose events unseen
             |
-         32 | outputs = []
+         16 | outputs = []
             |           ^^
             = say silence = true, which counts them, or leave the key out
 
-        22 errors; nothing was started
+        11 errors; nothing was started
         "#);
     }
 

@@ -183,3 +183,100 @@ fn read_output(entry: &Entry<'_>, known: &Known<'_>, errors: &mut Diagnostics) -
     }
     Some(output)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::samples;
+
+    #[test]
+    fn everything_wrong_with_the_settings_is_said_at_once() {
+        let text = r#"version = 2
+colour = "red"
+
+[detect]
+preset = ["tripline", "scanlogt"]
+memory = "64 lightyears"
+refusd = 4
+
+[nets]
+home = ["10.0.0.0/33", "10.0.0.1/8"]
+"two words" = []
+
+[outputs.alerts]
+plugin = "sylog"
+phases = ["begin", "middle"]
+
+[outputs.archive]
+path = "/var/log/scans.jsonl"
+"#;
+        insta::assert_snapshot!(samples::read(&[("rules.toml", text)]).unwrap_err(), @r#"
+        rules.toml:1:11: error: this program reads version 1
+           |
+         1 | version = 2
+           |           ^
+           = version = 1
+
+        rules.toml:2:1: error: a rules file has no part called `colour`
+           |
+         2 | colour = "red"
+           | ^^^^^^
+           = known: version, detect, nets, outputs, rules, default
+
+        rules.toml:5:23: error: no preset is called `scanlogt`
+           |
+         5 | preset = ["tripline", "scanlogt"]
+           |                       ^^^^^^^^^^
+           = did you mean `scanlogd`?
+
+        rules.toml:6:10: error: `64 lightyears` is no size: the units are B, KiB, MiB, GiB, TiB, kB, MB, GB, TB
+           |
+         6 | memory = "64 lightyears"
+           |          ^^^^^^^^^^^^^^^
+           = write it like 64 MiB or 1 GiB
+
+        rules.toml:7:1: error: [detect] has no setting called `refusd`
+           |
+         7 | refusd = 4
+           | ^^^^^^
+           = did you mean `refused`?
+
+        rules.toml:10:9: error: `33` is no prefix length of 10.0.0.0: it goes from 0 to 32
+            |
+         10 | home = ["10.0.0.0/33", "10.0.0.1/8"]
+            |         ^^^^^^^^^^^^^
+            = write 10.0.0.0/8, 192.0.2.7 or fc00::/7
+
+        rules.toml:10:24: error: `10.0.0.1/8` has bits set behind its prefix
+            |
+         10 | home = ["10.0.0.0/33", "10.0.0.1/8"]
+            |                        ^^^^^^^^^^^^
+            = the net is 10.0.0.0/8, the one host 10.0.0.1
+
+        rules.toml:11:1: error: `two words` is no name for a net
+            |
+         11 | "two words" = []
+            | ^^^^^^^^^^^
+            = begin with a letter; letters, digits, - _ . may follow
+
+        rules.toml:14:10: error: no plugin is called `sylog`
+            |
+         14 | plugin = "sylog"
+            |          ^^^^^^^
+            = known: stdout, file
+
+        rules.toml:15:20: error: no phase is called `middle`
+            |
+         15 | phases = ["begin", "middle"]
+            |                    ^^^^^^^^
+            = known: begin, update, end
+
+        rules.toml:17:10: error: the output `archive` names no plugin
+            |
+         17 | [outputs.archive]
+            |          ^^^^^^^
+            = plugin = one of stdout, file
+
+        11 errors; nothing was started
+        "#);
+    }
+}
