@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Diagnostic, Diagnostics, Document, Place, Unreadable, nearest};
+use super::{Diagnostic, Diagnostics, Document, Place, Unreadable, did_you_mean};
 
 /// A document, taken apart. Borrows the document's text.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl<'d> Table<'d> {
         for entry in self.entries() {
             if !known.contains(&entry.key) {
                 let message = format!("{whose} has no key `{}`", entry.key);
-                errors.push(entry.place.error(message).hint(nearest::hint(entry.key, known.iter().copied())));
+                errors.push(entry.place.error(message).hint(did_you_mean(entry.key, known.iter().copied())));
             }
         }
     }

@@ -12,9 +12,8 @@ use super::{
     names::{self, Known, Words},
 };
 use crate::config::{
-    Diagnostics, Unreadable,
+    Diagnostics, Unreadable, did_you_mean,
     document::{Table, Value},
-    nearest,
     nets::{self, NetSet},
     ranges::Ranges,
 };
@@ -105,7 +104,7 @@ fn hint_for(key: &str) -> String {
             return format!("numbers stand together: {table} = {{ {key} = \">= 60\" }}");
         }
     }
-    nearest::hint(key, KEYS)
+    did_you_mean(key, KEYS)
 }
 
 /// The elements of a list that must not be empty: a condition on nothing holds never, and was
@@ -144,12 +143,7 @@ fn add_to(set: &mut NetSet, text: &str, nets: &Nets) -> Result<(), Unreadable> {
     }
     let is_a_name = bare.starts_with(|c: char| c.is_alphabetic()) && !bare.contains([':', '/']);
     if is_a_name {
-        let hint = if nets.is_empty() {
-            format!("define it: [nets] {bare} = [\"10.0.0.0/8\"]")
-        } else {
-            nearest::hint(bare, nets.keys().map(String::as_str))
-        };
-        return Err(Unreadable::new(format!("no net is called `{bare}`"), hint));
+        return Err(Unreadable::unknown("net", bare, nets.keys().map(String::as_str)));
     }
     set.add(nets::net(bare)?, excepted);
     Ok(())

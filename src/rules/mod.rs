@@ -25,8 +25,6 @@ pub mod severity;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use tripline_plugin::event::Phase;
-
 pub use names::Known;
 pub use route::{OutputSet, Route, Router};
 pub use rule::Rule;
@@ -54,7 +52,7 @@ pub struct Rules {
     pub rules: Vec<Rule>,
     /// Who gets what no rule took.
     pub default: OutputSet,
-    /// Who gets whatever is not silenced: outputs from the command line.
+    /// Who gets whatever is not silenced: outputs from the command line, numbered behind the others.
     pub everywhere: OutputSet,
 }
 
@@ -69,40 +67,23 @@ pub struct Detect {
     pub thresholds: BTreeMap<String, Threshold>,
 }
 
-/// A threshold as it is written; the preset says what it may be.
-#[derive(Clone, Debug, PartialEq)]
+/// A threshold that differs from the preset's.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Threshold {
-    /// A number or a text such as `"15m"`.
-    pub value: serde_json::Value,
+    /// The number; nanoseconds where it is a time.
+    pub value: i64,
     /// Where the value stands.
     pub place: Place,
 }
 
-/// `[outputs.NAME]`, or an output from the command line.
+/// `[outputs.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputEntry {
     /// What rules call it.
     pub name: String,
-    /// The plugin.
-    pub plugin: String,
-    /// The format, if another than the plugin's own is wanted.
-    pub format: Option<String>,
-    /// The phases that it gets, if others than the format's own are wanted.
-    pub phases: Option<Vec<Phase>>,
-    /// What only the plugin understands, as written.
-    pub options: Vec<OutputOption>,
+    /// Its keys: `plugin`, `format`, `phases`, and what only the plugin understands.
+    pub table: tripline_plugin::Table,
     /// Where its name stands.
-    pub place: Place,
-}
-
-/// An option of a plugin.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OutputOption {
-    /// Its key.
-    pub key: String,
-    /// Its value.
-    pub value: serde_json::Value,
-    /// Where the key stands.
     pub place: Place,
 }
 
@@ -177,12 +158,6 @@ impl Rules {
             everywhere: OutputSet::default(),
         }
     }
-
-    /// Adds an output that gets whatever is not silenced, beside what the rules say.
-    pub fn add_output(&mut self, output: OutputEntry) {
-        self.everywhere.extend([self.outputs.len()]);
-        self.outputs.push(output);
-    }
 }
 
 #[cfg(test)]
@@ -192,7 +167,10 @@ mod tests {
     #[test]
     fn the_built_in_rules_send_everything_to_standard_output() {
         let rules = Rules::builtin_default(&samples::KNOWN).unwrap();
-        assert_eq!(rules.outputs.iter().map(|output| output.plugin.as_str()).collect::<Vec<_>>(), ["stdout"]);
+        assert_eq!(
+            rules.outputs.iter().map(|output| output.table["plugin"].as_str()).collect::<Vec<_>>(),
+            [Some("stdout")]
+        );
         assert_eq!((rules.default.iter().collect::<Vec<_>>(), rules.detect.memory), (vec![0], Some(64 << 20)));
         assert!(rules.rules.is_empty() && rules.home.is_none());
     }
@@ -221,7 +199,7 @@ outputs = []
            |
          7 | if = { source = "our-scanners", sorce = "x", doors = ">= 60" }
            |                 ^^^^^^^^^^^^^^
-           = define it: [nets] our-scanners = ["10.0.0.0/8"]
+           = there is none yet
 
         rules.toml:7:33: error: `if` has no key `sorce`
            |

@@ -1,14 +1,17 @@
 //! The names that may stand in rules files.
 //!
 //! In: nothing. Out: the words of events (techniques, kinds …) with what they stand for, and
-//! [`Known`]: what the program at hand has of presets, thresholds, plugins and formats.
+//! [`Known`]: what the program at hand has of presets, thresholds and outputs.
 //! Must not know what is done with them.
 //! Source: `docs/events.md` for the words.
 //! Read next: `conditions.rs`, which looks them up.
 
-use tripline_plugin::event::{Direction, Kind, Phase, Severity, Trust};
+use tripline_plugin::{
+    ConfigError,
+    event::{Direction, Kind, Phase, Severity, Trust},
+};
 
-use crate::config::{Unreadable, nearest};
+use crate::config::Unreadable;
 
 /// How a scan may knock.
 pub const TECHNIQUES: [&str; 16] = [
@@ -65,32 +68,38 @@ pub const DIRECTIONS: Words<Direction> = &[
 pub const HOME: &str = "home";
 
 /// What the program at hand has. Rules that name anything else are refused.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy)]
 pub struct Known<'k> {
     /// Detection presets.
     pub presets: &'k [&'k str],
     /// Thresholds of all presets, by the names that `[detect]` may set.
-    pub thresholds: &'k [&'k str],
-    /// Output plugins.
-    pub plugins: &'k [&'k str],
-    /// Formats of outputs.
-    pub formats: &'k [&'k str],
+    pub thresholds: &'k [(&'k str, Quantity)],
+    /// Says all that is wrong with the keys of an output, without opening it.
+    pub check_output: &'k dyn Fn(&str, &tripline_plugin::Table) -> Vec<ConfigError>,
+}
+
+/// What a threshold is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// A whole number.
+    Count,
+    /// A time such as `"1h"`.
+    Duration,
 }
 
 /// What a word stands for; `what` names such a thing in the error ("kind", "phase").
 pub fn look_up<T: Copy>(words: Words<T>, what: &str, word: &str) -> Result<T, Unreadable> {
     let found = words.iter().find(|(name, _)| *name == word).map(|(_, meaning)| *meaning);
-    found.ok_or_else(|| unknown(what, word, words.iter().map(|(name, _)| *name)))
+    found.ok_or_else(|| Unreadable::unknown(what, word, words.iter().map(|(name, _)| *name)))
 }
 
 /// The word itself, when it is one of `known`.
 pub fn one_of(known: &[&str], what: &str, word: &str) -> Result<String, Unreadable> {
-    if known.contains(&word) { Ok(word.to_owned()) } else { Err(unknown(what, word, known.iter().copied())) }
-}
-
-/// The error for a word that nobody knows, with the nearest that somebody does.
-pub fn unknown<'k>(what: &str, word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Unreadable {
-    Unreadable::new(format!("no {what} is called `{word}`"), nearest::hint(word, known))
+    if known.contains(&word) {
+        Ok(word.to_owned())
+    } else {
+        Err(Unreadable::unknown(what, word, known.iter().copied()))
+    }
 }
 
 /// The word for something.

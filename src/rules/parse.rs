@@ -8,15 +8,16 @@
 
 use std::collections::BTreeMap;
 
+use tripline_plugin::ConfigError;
+
 use super::{
-    Detect, OutputEntry, OutputOption, Threshold,
+    Detect, OutputEntry, Threshold,
     conditions::Nets,
-    names::{self, Known},
+    names::{self, Known, Quantity},
 };
 use crate::config::{
-    Diagnostics, Place,
+    Diagnostics, Place, did_you_mean,
     document::{Entry, Table, Value},
-    nearest,
     nets::{self, NetSet},
     units,
 };
@@ -64,7 +65,7 @@ impl<'d> Settings<'d> {
                 key => {
                     let known = ["version", "detect", "nets", "outputs", "rules", "default"];
                     let message = format!("a rules file has no part called `{key}`");
-                    errors.push(entry.place.error(message).hint(nearest::hint(key, known)));
+                    errors.push(entry.place.error(message).hint(did_you_mean(key, known)));
                 }
             }
         }
@@ -114,14 +115,20 @@ fn read_detect(table: &Table<'_>, known: &Known<'_>, errors: &mut Diagnostics) -
                 let bytes = entry.value.as_count().or_else(|| entry.value.parsed(units::size, errors));
                 detect.memory = bytes;
             }
-            key if known.thresholds.contains(&key) => {
-                let value = entry.value.plain(errors);
-                detect.thresholds.insert(key.to_owned(), Threshold { value, place: entry.value.place });
-            }
             key => {
-                let keys = ["preset", "memory"].iter().chain(known.thresholds).copied();
-                let message = format!("[detect] has no setting called `{key}`");
-                errors.push(entry.place.error(message).hint(nearest::hint(key, keys)));
+                let Some((_, quantity)) = known.thresholds.iter().find(|(name, _)| *name == key) else {
+                    let thresholds = known.thresholds.iter().map(|(name, _)| *name);
+                    let message = format!("[detect] has no setting called `{key}`");
+                    let hint = did_you_mean(key, ["preset", "memory"].into_iter().chain(thresholds));
+                    errors.push(entry.place.error(message).hint(hint));
+                    continue;
+                };
+                let value = match quantity {
+                    Quantity::Count => entry.value.count(errors).map(|count| i64::try_from(count).unwrap_or(i64::MAX)),
+                    Quantity::Duration => entry.value.parsed(units::duration, errors),
+                };
+                let threshold = |value| (key.to_owned(), Threshold { value, place: entry.value.place.clone() });
+                detect.thresholds.extend(value.map(threshold));
             }
         }
     }
@@ -150,38 +157,19 @@ fn read_nets(table: &Table<'_>, errors: &mut Diagnostics) -> Nets {
 }
 
 fn read_output(entry: &Entry<'_>, known: &Known<'_>, errors: &mut Diagnostics) -> Option<OutputEntry> {
-    let table = entry.value.table(errors)?;
-    let mut output = OutputEntry {
-        name: entry.key.to_owned(),
-        plugin: String::new(),
-        format: None,
-        phases: None,
-        options: Vec::new(),
-        place: entry.place.clone(),
-    };
-    if table.get("plugin").is_none() {
-        let message = format!("the output `{}` names no plugin", entry.key);
-        errors.push(entry.place.error(message).hint(format!("plugin = one of {}", known.plugins.join(", "))));
+    let keys = entry.value.table(errors)?.entries();
+    let table = keys.iter().map(|key| (key.key.to_owned(), key.value.plain(errors))).collect();
+    for ConfigError { option, reason, hint } in (known.check_output)(entry.key, &table) {
+        // What is missing has no place but its output's.
+        let key = keys.iter().find(|key| option.as_deref() == Some(key.key));
+        let place = key.map_or(&entry.place, |key| &key.value.place);
+        let wrong = place.error(option.map_or(reason.clone(), |option| format!("{option}: {reason}")));
+        errors.push(match hint {
+            Some(hint) => wrong.hint(hint),
+            None => wrong,
+        });
     }
-    for Entry { key, place, value } in table.entries() {
-        match key {
-            "plugin" => {
-                let name = value.parsed(|name| names::one_of(known.plugins, "plugin", name), errors);
-                output.plugin = name.unwrap_or_default();
-            }
-            "format" => output.format = value.parsed(|name| names::one_of(known.formats, "format", name), errors),
-            "phases" => {
-                let read = |word: &str| names::look_up(names::PHASES, "phase", word);
-                let phases = value.one_or_many();
-                output.phases = Some(phases.iter().filter_map(|phase| phase.parsed(read, errors)).collect());
-            }
-            key => {
-                let value = value.plain(errors);
-                output.options.push(OutputOption { key: key.to_owned(), value, place });
-            }
-        }
-    }
-    Some(output)
+    Some(OutputEntry { name: entry.key.to_owned(), table, place: entry.place.clone() })
 }
 
 #[cfg(test)]
@@ -258,25 +246,18 @@ path = "/var/log/scans.jsonl"
             | ^^^^^^^^^^^
             = begin with a letter; letters, digits, - _ . may follow
 
-        rules.toml:14:10: error: no plugin is called `sylog`
+        rules.toml:14:10: error: plugin: `sylog` is no plugin
             |
          14 | plugin = "sylog"
             |          ^^^^^^^
-            = known: stdout, file
+            = known are: stdout, file
 
-        rules.toml:15:20: error: no phase is called `middle`
-            |
-         15 | phases = ["begin", "middle"]
-            |                    ^^^^^^^^
-            = known: begin, update, end
-
-        rules.toml:17:10: error: the output `archive` names no plugin
+        rules.toml:17:10: error: plugin: is missing
             |
          17 | [outputs.archive]
             |          ^^^^^^^
-            = plugin = one of stdout, file
 
-        11 errors; nothing was started
+        10 errors; nothing was started
         "#);
     }
 }

@@ -216,7 +216,7 @@ mod tests {
     use tripline_plugin::event::{Direction, Kind, Trust};
 
     use super::*;
-    use crate::rules::{OutputEntry, samples};
+    use crate::rules::samples;
 
     const A: OutputSet = OutputSet(1);
     const B: OutputSet = OutputSet(2);
@@ -352,8 +352,7 @@ silence = true
     #[test]
     fn outputs_of_the_command_line_get_all_but_the_silenced() {
         let mut rules = samples::rules("[[rules]]\nname = 'x'\nif = { kind = 'block' }\nsilence = true\n");
-        let extra = OutputEntry { name: "c".to_owned(), ..rules.outputs[0].clone() };
-        rules.add_output(extra);
+        rules.everywhere.extend([rules.outputs.len()]);
         let mut router = Router::new(rules);
         let outputs = phase(&mut router, "1", Phase::Begin, Kind::Vertical).outputs;
         assert_eq!(outputs.iter().collect::<Vec<_>>(), [0, 2]);

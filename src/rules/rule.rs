@@ -19,7 +19,7 @@ use super::{
     route::OutputSet,
 };
 use crate::config::{
-    Diagnostics, Place,
+    Diagnostics, Place, Unreadable,
     document::{Table, Value},
     units,
 };
@@ -68,7 +68,7 @@ const KEYS: [&str; 9] = ["name", "if", "severity", "outputs", "silence", "reason
 const BY: Words<By> = &[("source", By::Source), ("target", By::Target), ("all", By::All)];
 
 /// What a rule may name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Vocabulary<'v> {
     /// The nets that have names.
     pub nets: &'v Nets,
@@ -119,7 +119,7 @@ pub fn read_outputs(value: &Value<'_>, outputs: &[OutputEntry], errors: &mut Dia
     for element in elements {
         let read = |name: &str| {
             let found = outputs.iter().position(|output| output.name == name);
-            found.ok_or_else(|| names::unknown("output", name, outputs.iter().map(|output| output.name.as_str())))
+            found.ok_or_else(|| Unreadable::unknown("output", name, outputs.iter().map(|output| output.name.as_str())))
         };
         set.extend(element.parsed(read, errors));
     }

@@ -4,19 +4,23 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tripline_plugin::event::{
-    Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Trust,
+use tripline_plugin::{
+    ConfigError,
+    event::{Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Trust},
 };
 
-use super::{Known, Rules};
+use super::{Known, Rules, names::Quantity};
 use crate::config::{Diagnostics, Document};
 
 /// A program that has a little of everything.
 pub(crate) const KNOWN: Known<'_> = Known {
     presets: &["tripline", "scanlogd"],
-    thresholds: &["refused", "quiet"],
-    plugins: &["stdout", "file"],
-    formats: &["human", "eve", "scanlogd"],
+    thresholds: &[("refused", Quantity::Count), ("quiet", Quantity::Duration)],
+    check_output: &|_, table| match table.get("plugin").and_then(serde_json::Value::as_str) {
+        Some("stdout" | "file") => Vec::new(),
+        Some(name) => vec![ConfigError::unknown("plugin", format!("`{name}` is no plugin"), name, &["stdout", "file"])],
+        None => vec![ConfigError::about("plugin", "is missing")],
+    },
 };
 
 /// Two outputs and a home that tests can build on.
@@ -102,6 +106,7 @@ pub(crate) fn event(scan: Scan) -> Event {
         proto: Some("TCP".to_owned()),
         direction: None,
         src_mac: None,
+        tunnel: None,
         scan: Some(Box::new(scan)),
         anomaly: None,
         dropped_before: None,
