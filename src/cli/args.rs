@@ -9,7 +9,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Unreadable, units};
+use crate::config::units;
 
 /// Tells who is rattling the doors: finds port scans in captured traffic.
 #[derive(Debug, Parser)]
@@ -91,7 +91,7 @@ pub struct Read {
     pub phases: Option<String>,
 
     /// In which order captures are read
-    #[arg(long, value_enum, default_value_t = Order::Time, hide_possible_values = false)]
+    #[arg(long, value_enum, default_value_t = Order::Time)]
     pub order: Order,
 
     /// Workers; the result does not depend on it [default: one a core]
@@ -99,12 +99,8 @@ pub struct Read {
     pub shards: Option<NonZeroUsize>,
 
     /// What the tables of sources and scans may take, instead of what the rules say
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub memory: Option<u64>,
-
-    /// Look only at packets that this expression takes, in the language of libpcap
-    #[arg(long, value_name = "EXPR")]
-    pub filter: Option<String>,
 
     /// The key that spreads sources over the tables: 16 hexadecimal digits at most. Without it,
     /// it is made from the first frames, so that a run can be repeated
@@ -124,7 +120,7 @@ pub struct Read {
     pub verbose: bool,
 
     /// Bytes of a batch: the result must not depend on it, which tests want to see
-    #[arg(long, value_name = "SIZE", value_parser = size, hide = true)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]
     pub batch: Option<u64>,
 }
 
@@ -163,10 +159,6 @@ pub enum Order {
     Name,
     /// As they are given
     Given,
-}
-
-fn size(text: &str) -> Result<u64, Unreadable> {
-    units::size(text)
 }
 
 fn key(text: &str) -> Result<u64, String> {

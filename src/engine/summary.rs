@@ -16,7 +16,12 @@ use tripline_plugin::{
     event::{Kind, Phase, Scan, Severity, Trust},
 };
 
-use crate::{rules::Route, source::Time};
+use crate::{
+    decode::{self, Skip},
+    engine::Totals,
+    rules::Route,
+    source::Time,
+};
 
 /// All of a run.
 #[derive(Debug, Default)]
@@ -101,6 +106,21 @@ const WORST: usize = 10;
 const REMEMBERED: usize = 65_536;
 
 impl Summary {
+    /// Takes over what was counted on the way.
+    pub fn add_totals(&mut self, totals: &Totals) {
+        let counts = &totals.counts;
+        (self.frames, self.wire_bytes) = (counts.frames, counts.wire_bytes);
+        self.span = counts.first.zip(counts.last);
+        (self.syns, self.syn_acks) = (counts.syns, counts.syn_acks);
+        self.evicted = totals.losses.contacts + totals.losses.suspects;
+        self.rebased = totals.rebased;
+        let named = (0..=u8::MAX).map(|protocol| decode::describe::name(protocol).into_owned()).zip(&counts.protocols);
+        self.protocols.extend(named.filter(|(_, count)| **count > 0).map(|(name, count)| (name, *count)));
+        let skipped = Skip::ALL.iter().zip(&counts.skipped).filter(|(_, count)| **count > 0);
+        self.skipped.extend(skipped.map(|(skip, count)| (skip.name().to_owned(), *count)));
+        self.skipped.extend(totals.defragmented.losses().map(|(loss, count)| (loss.name().to_owned(), count)));
+    }
+
     /// Counts an event that has been routed.
     pub fn count(&mut self, event: &Event, route: &Route) {
         let by_rule = |counts: &mut BTreeMap<String, u64>| {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use tripline_plugin::ConfigError;
 
 use super::{
-    Detect, OutputEntry, Threshold,
+    Detect, OutputEntry, OutputSet, Threshold,
     conditions::Nets,
     names::{self, Known, Quantity},
 };
@@ -36,9 +36,6 @@ pub struct Settings<'d> {
     /// The `[[rules]]` of all files, in order, to be read when all names are known.
     pub rules: Vec<Table<'d>>,
 }
-
-/// Outputs are numbered by the bits of one word.
-pub const MOST_OUTPUTS: usize = 64;
 
 impl<'d> Settings<'d> {
     /// Adds what a file says.
@@ -78,8 +75,8 @@ impl<'d> Settings<'d> {
                 errors.push(entry.place.error(message).hint(format!("the first one stands at {}", first.place)));
             } else if let Some(output) = read_output(&entry, known, errors) {
                 self.outputs.push(output);
-                if self.outputs.len() == MOST_OUTPUTS + 1 {
-                    errors.push(entry.place.error(format!("there can be {MOST_OUTPUTS} outputs at most")));
+                if self.outputs.len() == OutputSet::CAPACITY + 1 {
+                    errors.push(entry.place.error(format!("there can be {} outputs at most", OutputSet::CAPACITY)));
                 }
             }
         }

@@ -27,6 +27,9 @@ use super::{
 pub struct OutputSet(u64);
 
 impl OutputSet {
+    /// So many outputs can be told apart.
+    pub const CAPACITY: usize = u64::BITS as usize;
+
     /// Whether nobody is in.
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -39,7 +42,7 @@ impl OutputSet {
 
     /// The numbers, from the smallest.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        (0..u64::BITS as usize).filter(move |output| self.contains(*output))
+        (0..Self::CAPACITY).filter(move |output| self.contains(*output))
     }
 
     /// All outputs below `count`.
