@@ -25,6 +25,7 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod cells;
+pub mod cli;
 pub mod config;
 pub mod correlate;
 pub mod decode;
@@ -35,3 +36,5 @@ pub mod output;
 pub mod presets;
 pub mod rules;
 pub mod source;
+
+pub use cli::{Program, builtin, run_with};
