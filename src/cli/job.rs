@@ -263,7 +263,25 @@ mod tests {
 
     #[test]
     fn all_wrong_flags_are_said_at_once() {
-        let errors = job(&["-p", "tripwire", "-f", "yaml", "--phases", "midle", "-o", "pigeon", "-o", "file"]).unwrap_err();
-        insta::assert_snapshot!(errors, @"");
+        let errors =
+            job(&["-p", "tripwire", "-f", "yaml", "--phases", "midle", "-o", "pigeon", "-o", "file"]).unwrap_err();
+        insta::assert_snapshot!(errors, @r#"
+        error: --preset: no preset is called `tripwire`
+          = did you mean `tripline`?
+
+        error: --format: `yaml` is no format
+          = known are: human, eve, eve-alert, scanlogd
+
+        error: --phases: `midle` is no phase
+          = known are: begin, update, end
+
+        error: --output pigeon: plugin: `pigeon` is no output plugin
+          = known are: stdout, file
+
+        error: --output file: path: is missing
+          = the file to append to; its folder must exist
+
+        5 errors; nothing was started
+        "#);
     }
 }

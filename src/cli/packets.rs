@@ -9,8 +9,6 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::Context;
-
 use super::{Failure, Outcome, say};
 use crate::{
     config::diagnostic::printable,

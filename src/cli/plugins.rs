@@ -73,6 +73,9 @@ mod tests {
     #[test]
     fn a_mistyped_plugin_is_refused_with_the_nearest() {
         let failure = plugins(Some("fiel"), &builtin()).unwrap_err().to_string();
-        assert!(failure.contains("no plugin is called `fiel`") && failure.contains("did you mean `file`?"), "{failure}");
+        assert!(
+            failure.contains("no plugin is called `fiel`") && failure.contains("did you mean `file`?"),
+            "{failure}"
+        );
     }
 }

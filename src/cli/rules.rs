@@ -86,7 +86,7 @@ fn names_of(outputs: OutputSet, rules: &Rules) -> String {
     if outputs.is_empty() {
         return "standard output".to_owned();
     }
-    let name = |number| rules.outputs.get(number).map(|output| printable(&output.name));
+    let name = |number: usize| rules.outputs.get(number).map(|output| printable(&output.name));
     outputs.iter().filter_map(name).collect::<Vec<_>>().join(" and ")
 }
 
@@ -135,7 +135,18 @@ outputs = "archive"
         let document = Document { name: "rules.toml".to_owned(), text: text.to_owned() };
         let documents = [Arc::new(document)];
         let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
-        insta::assert_snapshot!(list(&rules.unwrap()), @"");
+        insta::assert_snapshot!(list(&rules.unwrap()), @r#"
+          1  our own vulnerability scanner   (rules.toml:12:8)
+             if    source = "our-scanners"
+             then  silence: scans every night, until 2027-02-01T00:00:00Z
+          2  one of ours scans   (rules.toml:18:8)
+             if    direction = ["inside", "outbound"], counts = { doors = ">= 60" }
+             then  severity high, to alerts and archive, and the rules below are asked too
+          3  the world knocks   (rules.toml:24:8)
+             if    direction = "inbound", answers = { open = 0 }
+             then  to archive, at most 20 in 60 s
+        else to archive
+        "#);
     }
 
     #[test]
