@@ -26,7 +26,8 @@ pub fn plugins(name: Option<&str>, plugins: &[OutputPlugin]) -> Result<Outcome, 
 }
 
 fn list(plugins: &[OutputPlugin]) -> String {
-    plugins.iter().map(|plugin| format!("{:10} {}\n", plugin.name, plugin.summary)).collect()
+    let row = |plugin: &OutputPlugin| format!("{:10} {}", plugin.name, plugin.summary);
+    plugins.iter().map(row).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn explain(plugin: &OutputPlugin) -> String {

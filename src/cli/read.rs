@@ -41,7 +41,9 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config)).map(|(n, _)| n).collect();
     let outputs = Outputs::start(outputs).map_err(|refused| {
         let mut errors = Diagnostics::default();
-        refused.iter().for_each(|refused| errors.push(Diagnostic::new(refused.to_string())));
+        for refused in refused {
+            errors.push(Diagnostic::new(refused.to_string()));
+        }
         errors
     })?;
     let mut archive = Archive::open(&paths, order, sizes);
