@@ -153,4 +153,28 @@ outputs = "archive"
     fn the_built_in_rules_are_listed_without_a_path() {
         assert_eq!(list(&load(&[], &Setting::default()).unwrap()), "else to screen\n");
     }
+
+    /// All that is wrong with a text, as the program at hand sees it.
+    fn wrong_with(name: &str, text: &str) -> String {
+        let document = Document { name: name.to_owned(), text: text.to_owned() };
+        let documents = [Arc::new(document)];
+        let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        rules.err().map(|errors| errors.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_rules_in_the_documentation_are_right() {
+        let page = include_str!("../../docs/rules.md");
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() > 1);
+        for block in blocks {
+            assert_eq!(wrong_with("docs/rules.md", block), "");
+        }
+    }
+
+    #[test]
+    fn the_rules_that_ship_are_right() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        assert!(load(&[folder], &Setting::default()).is_ok());
+    }
 }
