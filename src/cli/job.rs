@@ -9,7 +9,6 @@ use std::{
     env,
     io::{IsTerminal, stdout},
     path::PathBuf,
-    thread::available_parallelism,
 };
 
 use tripline_plugin::{ConfigError, OutputPlugin, Table};
@@ -20,9 +19,9 @@ use super::{
 };
 use crate::{
     config::{Diagnostic, Diagnostics},
-    engine::Plan,
+    engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
-    presets::{reference::Reference, tripline::Thresholds},
+    presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
     source::{self, Sizes},
 };
@@ -82,7 +81,7 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
 fn plan(args: &Read, presets: &[String], thresholds: Thresholds, memory: Option<u64>) -> Plan {
     let memory = args.memory.or(memory).unwrap_or(MEMORY);
     Plan {
-        shards: args.shards.or_else(|| available_parallelism().ok()).map_or(1, usize::from),
+        shards: args.shards.map_or_else(engine::cores, usize::from),
         memory: usize::try_from(memory).unwrap_or(usize::MAX),
         key: args.key,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),

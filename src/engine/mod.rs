@@ -12,3 +12,10 @@ pub mod signals;
 pub mod summary;
 
 pub use run::{Plan, Sink, Totals, run};
+
+pub use crate::correlate::reference::Reference;
+
+/// As many workers as there are cores; one where the system does not say.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
