@@ -25,6 +25,8 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod cells;
+pub mod cli;
+pub mod config;
 pub mod correlate;
 pub mod decode;
 pub mod defragment;
@@ -32,4 +34,7 @@ pub mod dispatch;
 pub mod engine;
 pub mod output;
 pub mod presets;
+pub mod rules;
 pub mod source;
+
+pub use cli::{Program, builtin, run_with};

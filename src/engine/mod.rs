@@ -2,11 +2,20 @@
 //!
 //! In: a source and a plan. Out: events in order, and what was counted. Everything else in the program
 //! knows only its neighbours. Read next: `run.rs` (the loop), `lot.rs` (what a batch becomes),
-//! `counts.rs`, `locate.rs`.
+//! `counts.rs`, `locate.rs`, `summary.rs` (what a person gets of it), `signals.rs`.
 
 pub mod counts;
 pub mod locate;
 pub mod lot;
 pub mod run;
+pub mod signals;
+pub mod summary;
 
 pub use run::{Plan, Sink, Totals, run};
+
+pub use crate::correlate::reference::Reference;
+
+/// As many workers as there are cores; one where the system does not say.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,239 @@
+//! Every word and flag of the command line, once, with the help that teaches it.
+//!
+//! In: nothing. Out: what `clap` makes of the arguments: plain data, checked as far as one
+//! value goes. Must not do anything.
+//! Source: the command line is a contract; a flag is never renamed or given another meaning.
+//! Read next: `mod.rs`, which acts on it.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::units;
+
+/// Tells who is rattling the doors: finds port scans in captured traffic.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = false,
+    max_term_width = 100,
+    after_help = "\
+Exit status: 0 the work was done; 1 some input could not be read or some event not delivered, the rest was done;
+2 wrong usage, rules or configuration: nothing was done; 3 a scan was reported (with --fail-on-scan).
+Events go to standard output, everything else to standard error."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find the scans in captures: files, folders, '-' for standard input
+    #[command(after_help = "\
+Examples:
+  tripline read today.pcap                      the scans, for a person
+  tripline read -f eve archive/ > scans.jsonl   a folder as one stream in order of time, for a machine
+  tcpdump -w - | tripline read -                what another program captures
+  tripline read -r rules/ -p scanlogd a.pcap    your rules, the judgement of scanlogd")]
+    Read(Box<Read>),
+    /// Show what was decoded of each frame, one JSON line a frame
+    Packets(Packets),
+    /// Look at rules files: are they right, what do they say
+    Rules {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Rules,
+    },
+    /// List the output plugins, or the options of one
+    Plugins {
+        /// The plugin to explain
+        name: Option<String>,
+    },
+    /// Print one event of every kind, phase and oddity, to try an output or a SIEM with
+    SampleEvents {
+        /// How events are told
+        #[arg(short, long, value_name = "NAME", default_value = "eve")]
+        format: String,
+    },
+}
+
+/// `tripline read`.
+#[derive(Debug, Args)]
+pub struct Read {
+    /// Captures: files, folders (with all captures in them), '-' for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// A rules file, or a folder of them; all together are one set. Without it everything is
+    /// shown on standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+
+    /// Detection presets, instead of those that the rules name
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    pub preset: Vec<String>,
+
+    /// What standard output gets: human, eve, eve-alert or scanlogd
+    #[arg(short, long, value_name = "NAME")]
+    pub format: Option<String>,
+
+    /// One more output for everything that no rule silences: plugin or plugin:key=value,key=value
+    /// (`tripline plugins` lists them). May be given several times
+    #[arg(short, long, value_name = "SPEC")]
+    pub output: Vec<String>,
+
+    /// Which phases of a scan's life standard output gets: begin, update, end
+    /// [default: all for eve, begin for scanlogd, end for human]
+    #[arg(long, value_name = "LIST")]
+    pub phases: Option<String>,
+
+    /// In which order captures are read
+    #[arg(long, value_enum, default_value_t = Order::Time)]
+    pub order: Order,
+
+    /// Workers; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<NonZeroUsize>,
+
+    /// What the tables of sources and scans may take, instead of what the rules say
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub memory: Option<u64>,
+
+    /// The key that spreads sources over the tables: 16 hexadecimal digits at most. Without it,
+    /// it is made from the first frames, so that a run can be repeated
+    #[arg(long, value_name = "HEX", value_parser = key)]
+    pub key: Option<u64>,
+
+    /// End with status 3 when a scan was reported
+    #[arg(long)]
+    pub fail_on_scan: bool,
+
+    /// Fewer details: the first line of each event, and of the summary only what went wrong
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// More details in the summary
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Bytes of a batch: the result must not depend on it, which tests want to see
+    #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]
+    pub batch: Option<u64>,
+}
+
+/// `tripline packets`.
+#[derive(Debug, Args)]
+pub struct Packets {
+    /// Captures: files, folders, '-' for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `tripline rules`.
+#[derive(Debug, Subcommand)]
+pub enum Rules {
+    /// Say what is wrong with rules files, all of it
+    Check {
+        /// A rules file, or a folder of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Show the rules in the order in which they are asked
+    List {
+        /// A rules file, or a folder of them; without one, the built-in rules
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// In which order captures are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// By the stamp of the first packet
+    #[default]
+    Time,
+    /// By name
+    Name,
+    /// As they are given
+    Given,
+}
+
+fn key(text: &str) -> Result<u64, String> {
+    u64::from_str_radix(text, 16).map_err(|_| "a key is 1 to 16 hexadecimal digits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Read, String> {
+        let words = ["tripline", "read"].iter().chain(arguments);
+        match Cli::try_parse_from(words) {
+            Ok(Cli { command: Command::Read(read) }) => Ok(*read),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        let read = read(&[
+            "-p",
+            "tripline,scanlogd",
+            "--memory",
+            "64 MiB",
+            "--key",
+            "1f",
+            "--order",
+            "given",
+            "-o",
+            "file:path=x",
+            "-o",
+            "stdout",
+            "a.pcap",
+            "b.pcap",
+        ])
+        .unwrap();
+        assert_eq!(read.preset, ["tripline", "scanlogd"]);
+        assert_eq!((read.memory, read.key, read.order), (Some(64 << 20), Some(0x1f), Order::Given));
+        assert_eq!((read.output.len(), read.paths.len()), (2, 2));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_the_flag_and_the_reason() {
+        for (arguments, flag, why) in [
+            (["--memory", "much"], "--memory", "whole number"),
+            (["--shards", "0"], "--shards", "0"),
+            (["--key", "xyz"], "--key", "hexadecimal"),
+            (["--order", "size"], "--order", "possible values: time, name, given"),
+            (["-q", "-v"], "--quiet", "cannot be used with"),
+        ] {
+            let error = read(&[arguments[0], arguments[1], "a.pcap"]).unwrap_err();
+            assert!(error.contains(flag) && error.contains(why), "{arguments:?}: {error}");
+        }
+        assert!(read(&[]).unwrap_err().contains("PATH"));
+    }
+
+    #[test]
+    fn help_says_what_each_flag_is_for() {
+        let mut command = Cli::command();
+        command.build();
+        let mut left: Vec<clap::Command> = vec![command];
+        while let Some(command) = left.pop() {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! From flags and rules to a job that can be done, or all that is wrong with them.
+//!
+//! In: the flags of `read` and the program's output plugins. Out: a [`Job`]. Nothing is read
+//! but rules files, nothing is opened: a wrong word leaves no trace.
+//! Must not do the work.
+//! Read next: `read.rs`, which does.
+
+use std::{
+    env,
+    io::{IsTerminal, stdout},
+    path::PathBuf,
+};
+
+use tripline_plugin::{ConfigError, OutputPlugin, Table};
+
+use super::{
+    args::{Order, Read},
+    known,
+};
+use crate::{
+    config::{Diagnostic, Diagnostics},
+    engine::{self, Plan, Reference},
+    output::{Format, Look, OutputConfig, Phases, Setting},
+    presets::tripline::Thresholds,
+    rules::{OutputSet, Rules},
+    source::{self, Sizes},
+};
+
+/// Bytes for tables when nobody says otherwise.
+const MEMORY: u64 = 64 << 20;
+
+/// All that a run needs.
+#[derive(Debug)]
+pub struct Job {
+    /// What to read.
+    pub paths: Vec<PathBuf>,
+    /// In which order.
+    pub order: source::Order,
+    /// In what portions.
+    pub sizes: Sizes,
+    /// How to find scans.
+    pub plan: Plan,
+    /// What to do about them.
+    pub rules: Rules,
+    /// Where they go: those of the rules first, in their order.
+    pub outputs: Vec<OutputConfig>,
+}
+
+/// Puts a job together.
+///
+/// # Errors
+/// All that is wrong with the rules; else all that is wrong with the flags.
+pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnostics> {
+    let look = Look { colour: has_colour(), quiet: args.quiet, ..Look::default() };
+    let setting = Setting { plugins, look, live: false };
+    let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
+        [] => Rules::builtin_default(known),
+        paths => Rules::load(paths, known),
+    })?;
+    let mut errors = Diagnostics::default();
+    let presets = known::presets(&args.preset, &rules.detect, &mut errors);
+    let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
+    let outputs = outputs(args, &mut rules, &setting, &mut errors);
+    let sizes = Sizes::default();
+    let batch_bytes = args.batch.map_or(sizes.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let job = Job {
+        paths: args.paths.clone(),
+        order: match args.order {
+            Order::Time => source::Order::Time,
+            Order::Name => source::Order::Name,
+            Order::Given => source::Order::Given,
+        },
+        sizes: Sizes { batch_bytes: batch_bytes.max(1), ..sizes },
+        plan: plan(args, &presets, thresholds, rules.detect.memory),
+        rules,
+        outputs,
+    };
+    errors.none_or(job)
+}
+
+fn plan(args: &Read, presets: &[String], thresholds: Thresholds, memory: Option<u64>) -> Plan {
+    let memory = args.memory.or(memory).unwrap_or(MEMORY);
+    Plan {
+        shards: args.shards.map_or_else(engine::cores, usize::from),
+        memory: usize::try_from(memory).unwrap_or(usize::MAX),
+        key: args.key,
+        thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
+        references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
+    }
+}
+
+/// The outputs of the rules and of the command line, which `-f` and `--phases` change where
+/// they go to standard output.
+fn outputs(args: &Read, rules: &mut Rules, setting: &Setting, errors: &mut Diagnostics) -> Vec<OutputConfig> {
+    let mut wrong = |flag: &str, ConfigError { reason, hint, .. }: ConfigError| {
+        let error = Diagnostic::new(format!("{flag}: {reason}"));
+        errors.push(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
+    };
+    let mut asked = Table::new();
+    if let Some(name) = &args.format {
+        match Format::named(name, &setting.look) {
+            Ok(_) => asked.extend([("format".to_owned(), name.as_str().into())]),
+            Err(error) => wrong("--format", error),
+        }
+    }
+    if let Some(list) = &args.phases {
+        match Phases::parse(list) {
+            Ok(_) => asked.extend([("phases".to_owned(), list.as_str().into())]),
+            Err(error) => wrong("--phases", error),
+        }
+    }
+    let mut extra = Vec::new();
+    for spec in &args.output {
+        match OutputConfig::from_spec(spec, setting) {
+            Ok(config) => extra.push(config),
+            Err(errors) => errors.into_iter().for_each(|ConfigError { option, reason, hint }| {
+                let reason = option.map_or(reason.clone(), |option| format!("{option}: {reason}"));
+                wrong(&format!("--output {spec}"), ConfigError { option: None, reason, hint });
+            }),
+        }
+    }
+    if args.rules.is_empty() && asked.is_empty() && extra.iter().any(is_screen) {
+        // Somebody says himself what standard output gets; the built-in screen is in the way.
+        rules.outputs.clear();
+        rules.default = OutputSet::default();
+    }
+    let mut configs = Vec::new();
+    let mut seen = false;
+    for entry in &rules.outputs {
+        let mut table = entry.table.clone();
+        if table.get("plugin").and_then(|name| name.as_str()) == Some(SCREEN) {
+            table.extend(asked.clone());
+            seen = true;
+        }
+        match OutputConfig::from_table(&entry.name, table, setting) {
+            Ok(config) => configs.push(config),
+            Err(errors) => errors.into_iter().for_each(|error| wrong("--format", error)),
+        }
+    }
+    // Where the rules have nothing for standard output, -f adds it; and so does their having
+    // no output at all.
+    if !seen && (!asked.is_empty() || configs.is_empty() && extra.is_empty()) {
+        asked.insert("plugin".to_owned(), SCREEN.into());
+        match OutputConfig::from_table("screen", asked, setting) {
+            Ok(config) => extra.push(config),
+            Err(errors) => errors.into_iter().for_each(|error| wrong("--format", error)),
+        }
+    }
+    for config in extra {
+        rules.everywhere.extend([configs.len()]);
+        configs.push(config);
+    }
+    if configs.len() > OutputSet::CAPACITY {
+        errors.push(Diagnostic::new(format!("there can be {} outputs at most", OutputSet::CAPACITY)));
+    }
+    configs
+}
+
+/// The plugin that writes to standard output.
+const SCREEN: &str = tripline_stdout::PLUGIN.name;
+
+/// Whether an output goes to standard output.
+pub fn is_screen(config: &OutputConfig) -> bool {
+    config.plugin.name == SCREEN
+}
+
+/// Colours are for a terminal whose user did not say no (no-color.org).
+fn has_colour() -> bool {
+    let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    stdout().is_terminal() && !refused && !dumb
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::args::{Cli, Command},
+        output::builtin,
+    };
+
+    fn job(arguments: &[&str]) -> Result<Job, String> {
+        let words = ["tripline", "read", "a.pcap"].iter().chain(arguments);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Read(read) => prepare(&read, builtin()).map_err(|errors| errors.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Name, format and phases of each output, and whether it gets everything.
+    fn shown(job: &Job) -> Vec<(String, String, Phases, bool)> {
+        let format = |config: &OutputConfig| match config.format {
+            Format::Eve => "eve",
+            Format::EveAlert => "eve-alert",
+            Format::Human(_) => "human",
+            Format::Scanlogd(_) => "scanlogd",
+        };
+        let gets_all = |n| job.rules.everywhere.and(job.rules.default).contains(n);
+        let row = |(n, config): (usize, &OutputConfig)| {
+            (config.name.clone(), format(config).to_owned(), config.phases, gets_all(n))
+        };
+        job.outputs.iter().enumerate().map(row).collect()
+    }
+
+    fn row(name: &str, format: &str, phases: Phases, everything: bool) -> (String, String, Phases, bool) {
+        (name.to_owned(), format.to_owned(), phases, everything)
+    }
+
+    #[test]
+    fn without_rules_everything_goes_to_standard_output_as_f_says() {
+        assert_eq!(shown(&job(&[]).unwrap()), [row("screen", "human", Phases::END, true)]);
+        assert_eq!(shown(&job(&["-f", "eve"]).unwrap()), [row("screen", "eve", Phases::ALL, true)]);
+        let begins = job(&["-f", "eve", "--phases", "begin"]).unwrap();
+        assert_eq!(shown(&begins), [row("screen", "eve", Phases::BEGIN, true)]);
+    }
+
+    #[test]
+    fn o_adds_an_output_and_its_own_standard_output_replaces_the_built_in_one() {
+        let both = job(&["-o", "file:path=/x"]).unwrap();
+        assert_eq!(shown(&both)[1], row("file:path=/x", "eve", Phases::ALL, true));
+        assert_eq!(shown(&both)[0], row("screen", "human", Phases::END, true));
+        let own = job(&["-o", "stdout:format=scanlogd"]).unwrap();
+        assert_eq!(shown(&own), [row("stdout:format=scanlogd", "scanlogd", Phases::BEGIN, true)]);
+    }
+
+    #[test]
+    fn with_rules_f_changes_their_standard_output_or_adds_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let screen = "[outputs.lines]\nplugin = 'stdout'\nformat = 'scanlogd'\n";
+        let with = write("with.toml", &format!("version = 1\n{screen}[default]\noutputs = 'lines'\n"));
+        let file = "[outputs.log]\nplugin = 'file'\npath = '/x'\n";
+        let without = write("without.toml", &format!("version = 1\n{file}[default]\noutputs = 'log'\n"));
+        let nothing = write("nothing.toml", "version = 1\n[detect]\nmemory = '1 MiB'\n");
+
+        assert_eq!(shown(&job(&["-r", &with]).unwrap()), [row("lines", "scanlogd", Phases::BEGIN, true)]);
+        assert_eq!(shown(&job(&["-r", &with, "-f", "eve"]).unwrap()), [row("lines", "eve", Phases::ALL, true)]);
+        assert_eq!(shown(&job(&["-r", &without]).unwrap()), [row("log", "eve", Phases::ALL, true)]);
+        let added = job(&["-r", &without, "-f", "human"]).unwrap();
+        assert_eq!(shown(&added)[1], row("screen", "human", Phases::END, true));
+        let bare = job(&["-r", &nothing]).unwrap();
+        assert_eq!((shown(&bare), bare.plan.memory), (vec![row("screen", "human", Phases::END, true)], 1 << 20));
+    }
+
+    #[test]
+    fn flags_choose_the_plan() {
+        let plan = job(&["--shards", "7", "--memory", "1 MiB", "--key", "ff", "-p", "scanlogd"]).unwrap().plan;
+        assert_eq!((plan.shards, plan.memory, plan.key), (7, 1 << 20, Some(255)));
+        assert!(plan.thresholds.is_none() && plan.references.len() == 1);
+        let plan = job(&[]).unwrap().plan;
+        assert!(plan.thresholds.is_some() && plan.references.is_empty() && plan.memory == 64 << 20);
+    }
+
+    #[test]
+    fn all_wrong_flags_are_said_at_once() {
+        let errors =
+            job(&["-p", "tripwire", "-f", "yaml", "--phases", "midle", "-o", "pigeon", "-o", "file"]).unwrap_err();
+        insta::assert_snapshot!(errors, @r#"
+        error: --preset: no preset is called `tripwire`
+          = did you mean `tripline`?
+
+        error: --format: `yaml` is no format
+          = known are: human, eve, eve-alert, scanlogd
+
+        error: --phases: `midle` is no phase
+          = known are: begin, update, end
+
+        error: --output pigeon: plugin: `pigeon` is no output plugin
+          = known are: stdout, file
+
+        error: --output file: path: is missing
+          = the file to append to; its folder must exist
+
+        5 errors; nothing was started
+        "#);
+    }
+}

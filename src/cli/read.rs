@@ -1,0 +1,147 @@
+//! `tripline read`: captures in, scans out.
+//!
+//! In: flags. Out: events at the outputs, the summary on standard error, the outcome.
+//! Must not know how scans are found; it gives the engine a job and takes what comes.
+//! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `summary.rs`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use tripline_plugin::{Event, OutputPlugin};
+
+use super::{
+    Failure, Outcome, args,
+    job::{self, Job},
+    progress::Progress,
+    say,
+    summary::{self, Detail},
+};
+use crate::{
+    config::{Diagnostic, Diagnostics, diagnostic::printable},
+    engine::{
+        self, Sink,
+        signals::Stop,
+        summary::{Delivered, Summary},
+    },
+    output::Outputs,
+    rules::{OutputSet, Router},
+    source::{Archive, Trouble},
+};
+
+/// Reads captures and reports the scans in them.
+///
+/// # Errors
+/// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
+pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
+    let Job { paths, order, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config)).map(|(n, _)| n).collect();
+    let outputs = Outputs::start(outputs).map_err(|refused| {
+        let mut errors = Diagnostics::default();
+        for refused in refused {
+            errors.push(Diagnostic::new(refused.to_string()));
+        }
+        errors
+    })?;
+    let mut archive = Archive::open(&paths, order, sizes);
+    let mut reporter = Reporter {
+        router: Router::new(rules),
+        outputs,
+        screens,
+        summary: Summary::default(),
+        progress: Progress::new(archive.total_bytes(), !args.quiet),
+        stop,
+        unknown_link: None,
+    };
+    let totals = engine::run(&mut archive, plan, &mut reporter).context("cannot start the workers")?;
+    let mut summary = reporter.finish();
+    summary.add_totals(&totals);
+    let detail = match (args.quiet, args.verbose) {
+        (true, _) => Detail::Least,
+        (_, true) => Detail::Most,
+        _ => Detail::Usual,
+    };
+    say(&summary::render(&summary, detail));
+    Ok(match () {
+        () if !summary.is_whole() => Outcome::Incomplete,
+        () if args.fail_on_scan && summary.has_scans() => Outcome::ScanReported,
+        () => Outcome::Done,
+    })
+}
+
+/// Takes what the engine finds: routes, delivers, counts, complains.
+struct Reporter {
+    router: Router,
+    outputs: Outputs,
+    /// Those that write where the progress bar may stand.
+    screens: OutputSet,
+    summary: Summary,
+    progress: Progress,
+    stop: Stop,
+    /// The last file that was named for its link type: it is named once.
+    unknown_link: Option<PathBuf>,
+}
+
+impl Reporter {
+    /// Says something above the bar.
+    fn complain(&mut self, what: &str) {
+        self.progress.clear();
+        say(&format!("tripline: {}\n", printable(what)));
+    }
+
+    /// Tells of outputs that failed, each once.
+    fn announce_failures(&mut self) {
+        for (name, why) in self.outputs.failures() {
+            self.complain(&format!("output `{name}` has failed: {why}"));
+        }
+    }
+
+    /// Waits for the outputs.
+    fn finish(mut self) -> Summary {
+        self.progress.clear();
+        self.announce_failures();
+        self.summary.stopped = self.stop.is_asked();
+        let delivered = self.outputs.finish().into_iter().map(|stats| Delivered {
+            name: stats.name,
+            delivered: stats.delivered,
+            lost: stats.dropped + stats.rejected,
+            error: stats.error,
+        });
+        self.summary.outputs = delivered.collect();
+        self.summary
+    }
+}
+
+impl Sink for Reporter {
+    fn event(&mut self, mut event: Event) {
+        let route = self.router.route(&mut event);
+        self.summary.count(&event, &route);
+        if route.outputs.iter().any(|output| self.screens.contains(output)) {
+            self.progress.step_aside();
+        }
+        let outputs: Vec<usize> = route.outputs.iter().collect();
+        self.outputs.deliver(&Arc::new(event), &outputs);
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.summary.unread += 1;
+        self.complain(&trouble.to_string());
+    }
+
+    fn unknown_link(&mut self, path: &Path, number: u64, reason: &str) {
+        if self.unknown_link.as_deref() != Some(path) {
+            self.unknown_link = Some(path.to_owned());
+            self.summary.unread += 1;
+            self.complain(&format!("{}: frame {number}: {reason}", path.display()));
+        }
+    }
+
+    fn progress(&mut self, bytes: u64, frames: u64) -> bool {
+        self.progress.advance(bytes, frames);
+        self.announce_failures();
+        !self.stop.is_asked() && self.outputs.is_alive()
+    }
+}

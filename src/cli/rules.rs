@@ -1,0 +1,180 @@
+//! `tripline rules`: are rules files right, and what do they say.
+//!
+//! In: paths. Out: a word or a list on standard output, or all errors on standard error.
+//! Must not know how rules are written.
+//! Read next: `rules/mod.rs`.
+
+use std::{fmt::Write, path::PathBuf};
+
+use tripline_plugin::OutputPlugin;
+
+use super::{Failure, Outcome, args, known, print};
+use crate::{
+    config::{Diagnostics, diagnostic::printable},
+    output::Setting,
+    rules::{OutputSet, Rule, Rules, names},
+};
+
+/// `check` and `list`.
+///
+/// # Errors
+/// All that is wrong with the files.
+pub fn rules(command: &args::Rules, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
+    let setting = Setting { plugins, ..Setting::default() };
+    match command {
+        args::Rules::Check { paths } => {
+            let rules = load(paths, &setting)?;
+            print(&format!("all right: {} rules, {} outputs\n", rules.rules.len(), rules.outputs.len()))
+        }
+        args::Rules::List { paths } => print(&list(&load(paths, &setting)?)),
+    }
+}
+
+fn load(paths: &[PathBuf], setting: &Setting) -> Result<Rules, Diagnostics> {
+    let rules = known::with_known(setting, |known| match paths {
+        [] => Rules::builtin_default(known),
+        paths => Rules::load(paths, known),
+    })?;
+    known::thresholds(&rules.detect)?;
+    Ok(rules)
+}
+
+/// The rules in the order in which they are asked.
+fn list(rules: &Rules) -> String {
+    let mut text = String::new();
+    for (number, rule) in rules.rules.iter().enumerate() {
+        let asked = if rule.written.is_empty() { "anything" } else { &rule.written };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "{:3}  {}   ({})\n     if    {asked}\n     then  {}\n",
+            number + 1,
+            printable(&rule.name),
+            rule.place,
+            consequence(rule, rules)
+        );
+    }
+    let _ = writeln!(text, "else to {}", names_of(rules.default, rules));
+    text
+}
+
+fn consequence(rule: &Rule, rules: &Rules) -> String {
+    if let Some(silence) = &rule.silence {
+        let reason = silence.reason.as_ref().map(|reason| format!(": {}", printable(reason)));
+        let until = silence.until.map(|until| {
+            let moment = jiff::Timestamp::from_nanosecond(until.into()).unwrap_or_default();
+            format!(", until {moment}")
+        });
+        return format!("silence{}{}", reason.unwrap_or_default(), until.unwrap_or_default());
+    }
+    let mut parts = Vec::new();
+    parts.extend(rule.severity.map(|severity| format!("severity {}", names::word_for(names::SEVERITIES, &severity))));
+    match rule.outputs {
+        Some(outputs) => parts.push(format!("to {}", names_of(outputs, rules))),
+        None if !rule.goes_on => parts.push(format!("to {}", names_of(rules.default, rules))),
+        None => {}
+    }
+    parts.extend(rule.limit.map(|limit| {
+        let seconds = limit.per as f64 / 1e9;
+        format!("at most {} in {seconds} s", limit.events)
+    }));
+    parts.extend(rule.goes_on.then(|| "and the rules below are asked too".to_owned()));
+    parts.join(", ")
+}
+
+fn names_of(outputs: OutputSet, rules: &Rules) -> String {
+    if outputs.is_empty() {
+        return "standard output".to_owned();
+    }
+    let name = |number: usize| rules.outputs.get(number).map(|output| printable(&output.name));
+    outputs.iter().filter_map(name).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Document;
+
+    #[test]
+    fn a_list_shows_what_is_asked_and_what_follows() {
+        let text = r#"version = 1
+[nets]
+home = ["10.0.0.0/8"]
+our-scanners = ["10.0.9.7"]
+[outputs.alerts]
+plugin = "stdout"
+format = "scanlogd"
+[outputs.archive]
+plugin = "file"
+path = "/var/log/tripline/scans.jsonl"
+[[rules]]
+name = "our own vulnerability scanner"
+if = { source = "our-scanners" }
+silence = true
+reason = "scans every night"
+until = 2027-01-31
+[[rules]]
+name = "one of ours scans"
+if = { direction = ["inside", "outbound"], counts.doors = ">= 60" }
+severity = "high"
+outputs = ["alerts", "archive"]
+continue = true
+[[rules]]
+name = "the world knocks"
+[rules.if]
+direction = "inbound"
+answers = { open = 0 }
+[rules.limit]
+events = 20
+per = "1m"
+[default]
+outputs = "archive"
+"#;
+        let document = Document { name: "rules.toml".to_owned(), text: text.to_owned() };
+        let documents = [Arc::new(document)];
+        let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        insta::assert_snapshot!(list(&rules.unwrap()), @r#"
+          1  our own vulnerability scanner   (rules.toml:12:8)
+             if    source = "our-scanners"
+             then  silence: scans every night, until 2027-02-01T00:00:00Z
+          2  one of ours scans   (rules.toml:18:8)
+             if    direction = ["inside", "outbound"], counts = { doors = ">= 60" }
+             then  severity high, to alerts and archive, and the rules below are asked too
+          3  the world knocks   (rules.toml:24:8)
+             if    direction = "inbound", answers = { open = 0 }
+             then  to archive, at most 20 in 60 s
+        else to archive
+        "#);
+    }
+
+    #[test]
+    fn the_built_in_rules_are_listed_without_a_path() {
+        assert_eq!(list(&load(&[], &Setting::default()).unwrap()), "else to screen\n");
+    }
+
+    /// All that is wrong with a text, as the program at hand sees it.
+    fn wrong_with(name: &str, text: &str) -> String {
+        let document = Document { name: name.to_owned(), text: text.to_owned() };
+        let documents = [Arc::new(document)];
+        let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        rules.err().map(|errors| errors.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_rules_in_the_documentation_are_right() {
+        let page = include_str!("../../docs/rules.md");
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() > 1);
+        for block in blocks {
+            assert_eq!(wrong_with("docs/rules.md", block), "");
+        }
+    }
+
+    #[test]
+    fn the_rules_that_ship_are_right() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        assert!(load(&[folder], &Setting::default()).is_ok());
+    }
+}
