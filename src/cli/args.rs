@@ -18,8 +18,12 @@ use crate::config::units;
     propagate_version = false,
     max_term_width = 100,
     after_help = "\
-Exit status: 0 the work was done; 1 some input could not be read or some event not delivered, the rest was done;
-2 wrong usage, rules or configuration: nothing was done; 3 a scan was reported (with --fail-on-scan).
+Exit status:
+  0  the work was done
+  1  some input could not be read or some event not delivered; the rest was done
+  2  wrong usage, rules or configuration: nothing was done
+  3  a scan was reported, with --fail-on-scan
+
 Events go to standard output, everything else to standard error."
 )]
 pub struct Cli {

@@ -11,10 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The bar is drawn so often a second.
 const HZ: u8 = 8;
+/// Nothing is shown before: what is done by then needs no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// After events went to the terminal, the bar stays away for so long: they are written by
 /// another thread, and a bar between their lines would spoil them.
 const ASIDE: Duration = Duration::from_millis(400);
@@ -85,22 +87,30 @@ impl Shown {
     }
 
     fn draw(&mut self) {
-        if self.aside_until.is_some_and(|until| Instant::now() < until) {
+        let now = Instant::now();
+        let elapsed = now.duration_since(self.since);
+        if elapsed < PATIENCE || self.aside_until.is_some_and(|until| now < until) {
             return;
         }
-        let (since, total) = (self.since, self.total);
-        let bar = self.bar.get_or_insert_with(|| new_bar(total).with_elapsed(since.elapsed()));
-        let rate = self.frames as f64 / since.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!("{:.1} M frames/s", rate / 1e6));
+        let total = self.total;
+        let bar = self.bar.get_or_insert_with(|| new_bar(total).with_elapsed(elapsed));
+        let rate = self.frames as f64 / elapsed.as_secs_f64() / 1e6;
+        let left = time_left(elapsed, self.bytes, total).map(|left| format!("  {} left", HumanDuration(left)));
+        bar.set_message(format!("{rate:.1} M frames/s{}", left.unwrap_or_default()));
         bar.set_position(self.bytes);
     }
 }
 
+/// As long as it took so far for each byte, for the bytes that are left. Not the bar's own guess:
+/// that begins anew whenever the bar has stepped aside.
+fn time_left(elapsed: Duration, bytes: u64, total: Option<u64>) -> Option<Duration> {
+    let left = total?.saturating_sub(bytes) as f64 / bytes.max(1) as f64;
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() * left).ok()
+}
+
 fn new_bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => {
-            (ProgressBar::new(total), "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {msg}  {eta} left")
-        }
+        Some(total) => (ProgressBar::new(total), "{wide_bar} {percent:>3} %  {bytes} of {total_bytes}  {msg}"),
         None => (ProgressBar::no_length(), "{spinner} {bytes}  {msg}  {elapsed}"),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(HZ));
@@ -119,6 +129,15 @@ mod tests {
         progress.advance(50, 1);
         progress.step_aside();
         assert!(progress.shown.is_none());
+    }
+
+    #[test]
+    fn the_time_that_is_left_follows_from_what_is_done() {
+        let second = Duration::from_secs(1);
+        assert_eq!(time_left(second, 25, Some(100)), Some(3 * second));
+        assert_eq!(time_left(second, 100, Some(90)), Some(Duration::ZERO));
+        assert_eq!(time_left(second, 25, None), None);
+        assert!(time_left(second, 0, Some(u64::MAX)).is_none_or(|left| left > second));
     }
 
     #[test]

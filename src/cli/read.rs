@@ -26,8 +26,8 @@ use crate::{
         signals::Stop,
         summary::{Delivered, Summary},
     },
-    output::Outputs,
-    rules::{OutputSet, Router},
+    output::{Outputs, Phases},
+    rules::Router,
     source::{Archive, Trouble},
 };
 
@@ -38,7 +38,8 @@ use crate::{
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
     let Job { paths, order, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config)).map(|(n, _)| n).collect();
+    let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
+    let screens = screens.map(|(number, config)| (number, config.phases)).collect();
     let outputs = Outputs::start(outputs).map_err(|refused| {
         let mut errors = Diagnostics::default();
         for refused in refused {
@@ -76,8 +77,8 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
 struct Reporter {
     router: Router,
     outputs: Outputs,
-    /// Those that write where the progress bar may stand.
-    screens: OutputSet,
+    /// Those that write where the progress bar may stand, and which phases they get.
+    screens: Vec<(usize, Phases)>,
     summary: Summary,
     progress: Progress,
     stop: Stop,
@@ -119,7 +120,7 @@ impl Sink for Reporter {
     fn event(&mut self, mut event: Event) {
         let route = self.router.route(&mut event);
         self.summary.count(&event, &route);
-        if route.outputs.iter().any(|output| self.screens.contains(output)) {
+        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
             self.progress.step_aside();
         }
         let outputs: Vec<usize> = route.outputs.iter().collect();

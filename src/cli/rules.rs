@@ -8,7 +8,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use tripline_plugin::OutputPlugin;
 
-use super::{Failure, Outcome, args, known, print};
+use super::{Failure, Outcome, args, known, print, summary::many};
 use crate::{
     config::{Diagnostics, diagnostic::printable},
     output::Setting,
@@ -24,7 +24,8 @@ pub fn rules(command: &args::Rules, plugins: Vec<OutputPlugin>) -> Result<Outcom
     match command {
         args::Rules::Check { paths } => {
             let rules = load(paths, &setting)?;
-            print(&format!("all right: {} rules, {} outputs\n", rules.rules.len(), rules.outputs.len()))
+            let (rules, outputs) = (many(rules.rules.len() as u64, "rule"), many(rules.outputs.len() as u64, "output"));
+            print(&format!("all right: {rules}, {outputs}\n"))
         }
         args::Rules::List { paths } => print(&list(&load(paths, &setting)?)),
     }

@@ -168,7 +168,8 @@ fn number(count: u64) -> String {
     text
 }
 
-fn many(count: u64, what: &str) -> String {
+/// So many of them, in the plural where there are several.
+pub fn many(count: u64, what: &str) -> String {
     format!("{} {what}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
