@@ -72,7 +72,6 @@ pub struct Contact {
     /// Source port of the probe.
     pub src_port: u16,
     protocol: u8,
-    incoming: bool,
     /// How it knocked.
     pub technique: Technique,
     /// What became of it.
@@ -83,8 +82,8 @@ pub struct Contact {
     pub ttl: u8,
     /// TOS of the probe.
     pub tos: u8,
-    /// The low bits of the probe's marks.
-    marks: u8,
+    /// The probe's marks.
+    pub marks: Marks,
 }
 
 impl Contact {
@@ -98,13 +97,12 @@ impl Contact {
         port: 0,
         src_port: 0,
         protocol: 0,
-        incoming: false,
         technique: Technique::TcpSyn,
         state: State::Silent,
         flags: 0,
         ttl: 0,
         tos: 0,
-        marks: 0,
+        marks: Marks(0),
     };
 
     fn is(&self, door: &Door) -> bool {
@@ -112,25 +110,14 @@ impl Contact {
             && self.target == door.target
             && self.port == door.port
             && self.protocol == door.protocol
-            && self.incoming == door.incoming
+            && (self.state == State::Incoming) == door.incoming
     }
 
     /// The door knocked at.
     #[must_use]
     pub fn door(&self) -> Door {
-        let Self { source, target, port, protocol, incoming, .. } = *self;
-        Door { source, target, port, protocol, incoming }
-    }
-
-    /// The probe's marks.
-    #[must_use]
-    pub fn marks(&self) -> Marks {
-        Marks(u16::from(self.marks))
-    }
-
-    /// Sets the probe's marks, as far as a contact keeps them.
-    pub fn set_marks(&mut self, marks: Marks) {
-        self.marks = marks.0 as u8;
+        let Self { source, target, port, protocol, .. } = *self;
+        Door { source, target, port, protocol, incoming: self.state == State::Incoming }
     }
 
     /// How dear it is: of two, the one with the smaller goes first.
@@ -228,7 +215,7 @@ impl Contacts {
         let contact = entries.get_mut(way)?;
         let Door { source, target, port, protocol, incoming } = *door;
         let state = if incoming { State::Incoming } else { State::Pending };
-        *contact = Contact { source, target, port, protocol, incoming, state, last: seconds, ..Contact::EMPTY };
+        *contact = Contact { source, target, port, protocol, state, last: seconds, ..Contact::EMPTY };
         Some(Found::New(Slot((bucket * WAYS + way) as u32), contact))
     }
 

@@ -119,6 +119,15 @@ impl HashSet {
         }
     }
 
+    /// Whether a hash is there; of an estimate nobody knows, and it may be.
+    #[must_use]
+    pub fn may_have(&self, hash: u64) -> bool {
+        match self {
+            Self::Exact(hashes) => hashes.binary_search(&hash).is_ok(),
+            Self::Estimate(_) => true,
+        }
+    }
+
     /// How many there are, and whether that is exact.
     #[must_use]
     pub fn count(&self) -> (u64, bool) {

@@ -150,10 +150,10 @@ impl Evidence {
         self.targets.count()
     }
 
-    /// Whether a host is certainly one of the targets: told while they are few.
+    /// Whether a host, by its keyed hash, is one of the targets, as far as is known.
     #[must_use]
-    pub fn has_target(&self, target: Address) -> bool {
-        self.target_sample.contains(&target)
+    pub fn has_target(&self, target_hash: u64) -> bool {
+        self.targets.may_have(target_hash)
     }
 
     /// How far the source's address can be believed. `reacted` takes resets on the open doors, all but

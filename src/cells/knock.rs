@@ -80,7 +80,7 @@ impl Knock {
             isn: contact.isn,
             port: door.port,
             src_port: contact.src_port,
-            marks: contact.marks(),
+            marks: contact.marks,
             technique: contact.technique,
             outcome,
             after,

@@ -257,15 +257,28 @@ impl Cell {
             }
             Some(Found::Known(_, contact)) => {
                 let state = contact.state;
+                if !matches!(state, State::Pending | State::Closed | State::Silent | State::Unreachable) {
+                    return state;
+                }
+                let mark = match state {
+                    _ if !technique.is_tcp() => Marks::default(),
+                    State::Pending | State::Silent if contact.isn == o.tcp_seq => Marks::RETRIED,
+                    State::Closed if contact.src_port != o.src_port => Marks::PERSISTED,
+                    _ => Marks::default(),
+                };
+                contact.marks.set(mark);
                 if state == State::Pending && technique.is_tcp() {
                     contact.isn = o.tcp_seq;
                     contact.echo = echo_of(o, technique);
                 }
-                if matches!(state, State::Pending | State::Closed | State::Silent | State::Unreachable)
-                    && let Some(scan) = self.suspects.get_mut(o.src).and_then(|s| s.scan_mut(technique))
-                {
-                    scan.evidence.repeat(o.stamp);
-                    scan.last = scan.last.max(o.clock);
+                if let Some(suspect) = self.suspects.get_mut(o.src) {
+                    if mark != Marks::default() {
+                        suspect.came_back(technique, o.dst, door.port, mark);
+                    }
+                    if let Some(scan) = suspect.scan_mut(technique) {
+                        scan.evidence.repeat(o.stamp);
+                        scan.last = scan.last.max(o.clock);
+                    }
                 }
                 return state;
             }
@@ -279,7 +292,7 @@ impl Cell {
         contact.flags = o.flags;
         contact.ttl = o.ttl;
         contact.tos = o.tos;
-        contact.set_marks(o.marks);
+        contact.marks = o.marks;
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
         if let Some(early) = self.deadlines.await_answer(awaited) {
@@ -308,7 +321,9 @@ impl Cell {
             State::Open if o.flags & ACK == 0 => (sent == 0).then_some(After::Reset),
             State::Open => {
                 let heard = o.tcp_ack.wrapping_sub(contact.echo).wrapping_sub(1);
-                (heard < WINDOW && sent < WINDOW).then_some(if sent == 0 { After::Empty } else { After::Spoke })
+                // Nothing said by either (a FIN counts one): who fetches a file says nothing either, but hears.
+                let empty = sent == 0 && heard <= 1;
+                (heard < WINDOW && sent < WINDOW).then_some(if empty { After::Empty } else { After::Spoke })
             }
             // No answer was seen, but it closes as one who got it: the view is one-sided.
             State::Pending | State::Silent if o.flags & ACK != 0 && o.flags & RST == 0 && sent < WINDOW => {

@@ -17,7 +17,7 @@ use crate::{
         technique::Technique,
         walk::{Ground, Group, STEP, Shape},
     },
-    decode::Address,
+    decode::{Address, Marks},
     dispatch::Key,
     presets::tripline::Thresholds,
     source::Time,
@@ -75,17 +75,14 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Whether a new knock is the scan's. An answered one only when it lies in the scan's own shape:
+    /// Whether a new knock is the scan's. An answered one only when it lies where the scan has been before:
     /// scanners browse, too.
-    fn takes(&self, knock: &Knock) -> bool {
-        if knock.failed() || !knock.technique.is_honest() {
-            return true;
-        }
-        match self.shape {
-            Some(Shape::Vertical(_)) => self.evidence.has_target(knock.target),
-            Some(Shape::Horizontal(_)) => self.evidence.port_sample.contains(&knock.port),
-            None => true,
-        }
+    fn takes(&self, knock: &Knock, target_hash: u64) -> bool {
+        let sweeps = matches!(self.shape, Some(Shape::Horizontal(_)) | None);
+        knock.failed()
+            || !knock.technique.is_honest()
+            || self.evidence.has_target(target_hash)
+            || sweeps && self.evidence.port_sample.contains(&knock.port)
     }
 
     /// Takes a knock in; true when a report is due.
@@ -141,11 +138,12 @@ impl Suspect {
     pub fn knock(&mut self, knock: Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
         self.last = now;
         if let Some(scan) = self.scan_mut(knock.technique) {
-            if !scan.takes(&knock) {
+            let target = key.hash(knock.target);
+            if !scan.takes(&knock, target) {
                 return Effect::None;
             }
             scan.last = scan.last.max(now);
-            let due = scan.take(&knock, key.hash(knock.target));
+            let due = scan.take(&knock, target);
             return if due { Effect::Report(knock.technique) } else { Effect::None };
         }
         self.remember(knock);
@@ -163,7 +161,7 @@ impl Suspect {
     /// What the source did with a door that had answered.
     pub fn then(&mut self, after: &Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
         if let Some(scan) = self.scan_mut(after.technique) {
-            if scan.evidence.has_target(after.target) || scan.case.iter().any(|k| k.target == after.target) {
+            if scan.evidence.has_target(key.hash(after.target)) {
                 scan.evidence.then(after.after);
             }
             if let Some(k) = scan.case.iter_mut().find(|k| (k.target, k.port) == (after.target, after.port)) {
@@ -202,6 +200,21 @@ impl Suspect {
         self.groups.iter_mut().filter(|g| g.holds(knock)).for_each(|g| g.revise(from, to));
         if let Some((_, tally)) = self.crowds.iter_mut().find(|c| c.0 == knock.technique) {
             tally.revise(from, to);
+        }
+    }
+
+    /// The source came back to a door: `mark` says how.
+    pub fn came_back(&mut self, technique: Technique, target: Address, port: u16, mark: Marks) {
+        let knocks = match self.scans.iter_mut().find(|scan| scan.technique == technique) {
+            Some(scan) => &mut scan.case,
+            None => &mut self.knocks,
+        };
+        let same = |k: &&mut Knock| (k.technique, k.target, k.port) == (technique, target, port) && !k.marks.has(mark);
+        let Some(knock) = knocks.iter_mut().find(same) else { return };
+        knock.marks.set(mark);
+        if mark == Marks::PERSISTED && knock.outcome == Outcome::Closed {
+            let knock = *knock;
+            self.groups.iter_mut().filter(|g| g.holds(&knock)).for_each(Group::doubt);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     cells::{
         knock::{Knock, Tally},
         outcome::Outcome,
-        technique::Technique,
+        technique::{FIRST_UNPRIVILEGED, Technique},
     },
     decode::Address,
     presets::tripline::Thresholds,
@@ -40,6 +40,8 @@ pub enum Ground {
     HalfOpen,
     /// Completed connections without a byte from the client, port after port.
     EmptyConnects,
+    /// Many hosts on one port, and a good part of them not there: nobody who knows where to go does that.
+    Blind,
     /// Many contacts, most failed, that share neither host nor port.
     Incoherent,
 }
@@ -110,6 +112,22 @@ impl Group {
         }
     }
 
+    /// A failure was only half of one.
+    pub fn doubt(&mut self) {
+        self.sum = self.sum.saturating_sub(STEP - HALF);
+    }
+
+    /// Whether too many fail for anybody who knows where to go: on a port that only listeners own, or none.
+    /// Where a walk among the living and the dead goes up and down for ever, this still tells.
+    fn is_blind(&self, t: &Thresholds) -> bool {
+        let listeners = matches!(self.shape, Shape::Horizontal(port) if port < FIRST_UNPRIVILEGED);
+        let (doors, failed) = (self.tally.doors(), self.tally.failed());
+        listeners
+            && !matches!(self.technique, Technique::Arp | Technique::Udp)
+            && doors >= u64::from(t.blind)
+            && failed * 100 >= doors * u64::from(t.blind_percent)
+    }
+
     /// Whether the group gives ground for suspicion.
     #[must_use]
     pub fn ground(&self, t: &Thresholds) -> Option<Ground> {
@@ -128,6 +146,9 @@ impl Group {
         };
         if self.sum >= threshold * STEP {
             return Some(Ground::Failures);
+        }
+        if self.is_blind(t) {
+            return Some(Ground::Blind);
         }
         if self.half_open >= t.half_open {
             return Some(Ground::HalfOpen);

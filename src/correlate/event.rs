@@ -174,7 +174,7 @@ fn reason(s: &Suspicion, life: &Life) -> String {
     let doors = e.tally.doors();
     let refused = e.tally.closed + e.tally.unreachable;
     let ground = match s.ground {
-        Ground::Failures => None,
+        Ground::Failures | Ground::Blind => None,
         Ground::Dishonest => Some("such packets open no connection".to_owned()),
         Ground::Repeated => Some("one source port and sequence number on many doors, as no kernel sends".to_owned()),
         Ground::HalfOpen => Some(format!("{} answers reset at once", e.resets)),

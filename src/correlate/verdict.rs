@@ -14,7 +14,7 @@ use crate::{
         walk::{Ground, HALF, STEP, Shape},
     },
     correlate::terrain::Terrain,
-    decode::observation::ARP,
+    decode::{Marks, observation::ARP},
     presets::tripline::Thresholds,
 };
 
@@ -27,6 +27,9 @@ pub struct Verdict {
     pub one_sided: bool,
 }
 
+/// Hop limits this low arrive of traceroute's first probes, or not at all: stacks begin with 32 to 255.
+const LOW: u8 = 3;
+
 /// First port of the range that clients' own ports come from on Linux; other systems' ranges lie above it.
 const FIRST_EPHEMERAL: u16 = 32_768;
 
@@ -36,11 +39,12 @@ pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
     let unheard = s.case.iter().all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target));
     let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
-        Ground::Dishonest | Ground::Repeated | Ground::HalfOpen | Ground::EmptyConnects => true,
         // Peers that are gone look the same from one side: only a great many tell.
         Ground::Incoherent if unheard => doors >= 4 * u64::from(t.incoherent),
-        Ground::Incoherent => true,
         Ground::Failures => failures(s, terrain, t),
+        Ground::Blind => !unheard || doors >= u64::from(t.one_sided_hosts),
+        // These need no answers: the packets themselves tell.
+        Ground::Dishonest | Ground::Repeated | Ground::HalfOpen | Ground::EmptyConnects | Ground::Incoherent => true,
     };
     Verdict { guilty, one_sided: unheard }
 }
@@ -85,6 +89,7 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
         };
         let enough_unseen = match shape {
             Shape::Vertical(_) => t.one_sided_ports,
+            Shape::Horizontal(_) if s.technique == Technique::Arp => t.one_sided_arp,
             Shape::Horizontal(_) => t.one_sided_hosts,
         };
         highest >= threshold * STEP || (successes == 0 && unseen >= enough_unseen)
@@ -103,9 +108,13 @@ fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
     match knock.outcome {
         Outcome::Open => Weight::Succeeds,
         _ if blamed() => Weight::Fails(0),
+        // Who comes back to a door that refused it wants in; a scanner has its answer.
+        Outcome::Closed if knock.marks.has(Marks::PERSISTED) => Weight::Fails(HALF),
         Outcome::Closed | Outcome::Unreachable => Weight::Fails(STEP),
         // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
         Outcome::Silent if knock.technique == Technique::Udp && refused => Weight::Fails(STEP),
+        // Sent again unchanged: no answer had come, whether we would have seen one or not.
+        Outcome::Silent if knock.marks.has(Marks::RETRIED) && !terrain.is_alive(knock.target) => Weight::Fails(STEP),
         Outcome::Silent if !terrain.is_in_view(knock.target) => Weight::Unseen,
         Outcome::Silent if knock.technique == Technique::Udp || terrain.is_alive(knock.target) => Weight::Fails(HALF),
         Outcome::Silent => Weight::Fails(STEP),
@@ -124,15 +133,17 @@ fn protocol(technique: Technique) -> u8 {
     }
 }
 
-/// Traceroute: three or more hop limits that rise in order. nmap varies them, but up and down.
+/// Traceroute: hop limits that rise in order, three or more of them, or from one so low that no stack begins
+/// with it. nmap varies them, but up and down.
 fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
-    let (mut last, mut levels, mut rises) = (0, 0, true);
+    let (mut last, mut levels, mut rises, mut lowest) = (0, 0, true, u8::MAX);
     for knock in group {
+        lowest = lowest.min(knock.ttl);
         levels += u32::from(knock.ttl > last);
         rises &= knock.ttl >= last;
         last = knock.ttl;
     }
-    rises && levels >= 3
+    rises && (levels >= 3 || lowest <= LOW)
 }
 
 /// Datagrams from one fixed port to clients' ports, none answered: a server's answers, seen from mid-stream.

@@ -16,6 +16,7 @@
 
 pub mod arp;
 mod body;
+pub mod checksum;
 pub mod class;
 pub mod describe;
 mod extension;

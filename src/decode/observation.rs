@@ -133,6 +133,11 @@ impl Marks {
     /// An ICMP error that the quoted packet's own target sent.
     pub const BY_TARGET: Self = Self(128);
 
+    /// A probe whose sender sent it again unchanged: whichever side is seen, no answer had reached it.
+    pub const RETRIED: Self = Self(256);
+    /// A refused door that was tried anew, from another port: one who wants the service, not one who looks for it.
+    pub const PERSISTED: Self = Self(512);
+
     /// Whether all bits of `mark` are set.
     #[inline]
     #[must_use]

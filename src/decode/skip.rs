@@ -118,6 +118,8 @@ reasons! {
     RouterMessage = "router-message",
     /// Another type of ICMP, neither a request, a reply nor an error that scans cause.
     OtherIcmp = "other-icmp-type",
+    /// Put together of fragments, with a checksum that no host accepts: chaff.
+    FalseWhole = "rebuilt-bad-checksum",
 }
 
 impl fmt::Display for Skip {

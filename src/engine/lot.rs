@@ -5,7 +5,7 @@
 
 use crate::{
     correlate::{Finding, reference::Reference},
-    decode::{self, Class, Kind, Observation, Packet},
+    decode::{self, Class, Kind, Marks, Observation, Packet, Skip},
     defragment::{Defragmenter, Fragment, Verdict},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
@@ -54,7 +54,7 @@ impl Work {
             let packet = match decode::decode(&frame) {
                 Ok(packet) => packet,
                 Err(skip) => {
-                    if skip == decode::Skip::UnknownLinkType && counts.unknown_link.is_none() {
+                    if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
                         counts.unknown_link = Some((frame.link, frame.number));
                     }
                     return counts.skip(skip);
@@ -101,6 +101,13 @@ impl Work {
             let Some(fragment) = Fragment::of(&packet, payload, stamp, clock, seq) else { continue };
             let Verdict::Whole(whole) = defragmenter.push(&fragment) else { continue };
             let packet = whole.packet();
+            // Evaders mix chaff among their fragments. With a wrong checksum no host took this whole.
+            if !packet.marks.has(Marks::CUT)
+                && !decode::checksum::holds(packet.src, packet.dst, packet.protocol, whole.payload)
+            {
+                self.counts.skip(Skip::FalseWhole);
+                continue;
+            }
             let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
             match decode::classify(&packet) {
                 Class::Evidence(kind) => {

@@ -24,6 +24,10 @@ pub struct Thresholds {
     pub half_open: u32,
     /// Ports of one host where a connection was completed and closed without a byte from the client.
     pub empty_connects: u32,
+    /// Hosts on one port below 1024 (or by ICMP) before the share of failures alone convicts.
+    pub blind: u32,
+    /// That share in percent: of honest clients' servers hardly one in ten is gone.
+    pub blind_percent: u32,
     /// Doors before contacts that cohere in neither host nor port are judged.
     pub incoherent: u32,
     /// The share of them in percent that must fail: peer-to-peer has many stale peers.
@@ -34,6 +38,9 @@ pub struct Thresholds {
     pub one_sided_hosts: u32,
     /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too.
     pub arp: u32,
+    /// The same where no ARP answer is ever seen: a span port shows the broadcast questions of a whole
+    /// network, and not their answers.
+    pub one_sided_arp: u32,
     /// Nanoseconds after which a first contact without an answer is silent.
     pub answer_wait: i64,
     /// Nanoseconds without a probe after which a scan is over.
@@ -49,11 +56,14 @@ impl Default for Thresholds {
             repeated: 3,
             half_open: 5,
             empty_connects: 10,
+            blind: 16,
+            blind_percent: 33,
             incoherent: 32,
             incoherent_percent: 80,
             one_sided_ports: 10,
             one_sided_hosts: 20,
             arp: 16,
+            one_sided_arp: 64,
             answer_wait: Time::SECOND,
             quiet: 3_600 * Time::SECOND,
         }
