@@ -101,7 +101,9 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
     }
     let later = packet.fragment.is_some_and(|f| f.offset > 0);
     let header = if later || packet.flaw.is_some() { 0 } else { transport::read(body, packet) };
-    let (start, there) = (frame.offset(body.bytes), body.bytes.len());
+    // Of an empty body nobody knows where it lies: it need not be a part of the frame.
+    let start = if body.bytes.is_empty() { frame.len() } else { frame.offset(body.bytes) };
+    let there = body.bytes.len();
     let (start, there, sent) = if packet.fragment.is_some() {
         packet.marks.set(Marks::FRAGMENTED);
         (start.saturating_sub(body.stepped), there + body.stepped, body.sent + body.stepped)

@@ -11,6 +11,6 @@ pub mod pool;
 pub mod scatter;
 
 pub use hash::{CELLS, Key, KeyMaker};
-pub use pool::{Pool, PoolError};
 pub use owner::Role;
+pub use pool::{Pool, PoolError};
 pub use scatter::Scattered;

@@ -56,10 +56,7 @@ impl Scattered {
         self.owners.clear();
         for o in &self.observations {
             let owners = owners(o);
-            let pair = [
-                owners.sender.then(|| key.cell(o.src)),
-                owners.receiver.then(|| key.cell(o.dst)),
-            ];
+            let pair = [owners.sender.then(|| key.cell(o.src)), owners.receiver.then(|| key.cell(o.dst))];
             self.owners.push(pair);
             for cell in pair.into_iter().flatten() {
                 slot(&mut next, cell);
