@@ -70,3 +70,32 @@ impl<'a> Body<'a> {
         self.bytes.len() < self.sent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_does_not_belong_to_the_body_and_a_cut_shows() {
+        let padded = Body::new(6, b"segment....", 7);
+        assert_eq!((padded.bytes, padded.is_cut()), (&b"segment"[..], false));
+        let cut = Body::new(6, b"seg", 7);
+        assert_eq!((cut.bytes, cut.is_cut()), (&b"seg"[..], true));
+    }
+
+    #[test]
+    fn a_header_is_stepped_over_only_where_it_is() {
+        let body = Body::new(0, b"headtail", 8).behind(6, 4).unwrap();
+        assert_eq!((body.bytes, body.sent, body.stepped, body.protocol), (&b"tail"[..], 4, 4, 6));
+        assert!(Body::new(0, b"hea", 8).behind(6, 4).is_none());
+        assert!(Body::new(0, b"headtail", 3).behind(6, 4).is_none());
+    }
+
+    #[test]
+    fn fields_are_read_in_network_order_or_not_at_all() {
+        assert_eq!(be_u32(&[1, 2, 3, 4, 5]), Ok((&[5][..], 0x0102_0304)));
+        assert_eq!(be_u16(&[1, 2]), Ok((&[][..], 0x0102)));
+        assert_eq!(be_u8(&[]), Err(nom::Err::Error(())));
+        assert!(array::<6>(&[0; 5]).is_err());
+    }
+}

@@ -98,3 +98,88 @@ fn class_arp(packet: &Packet, operation: Operation) -> Class {
         Operation::Other => Class::Nobody(Skip::OtherArp),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::samples::{ethernet, frame, hex, ipv4, ipv6, raw, tcp};
+
+    fn class(bytes: &[u8]) -> Class {
+        classify(&raw(bytes).unwrap())
+    }
+
+    #[test]
+    fn only_ack_and_data_are_plain() {
+        for flags in 0..=u8::MAX {
+            let expected = if matches!(flags, 0x10 | 0x18) { Class::Plain } else { Class::Evidence(Kind::Tcp) };
+            assert_eq!(class(&ipv4(6, &tcp(flags))), expected, "{flags:#04x}");
+            assert_eq!(class(&ipv6(6, &tcp(flags))), expected, "{flags:#04x}");
+        }
+    }
+
+    #[test]
+    fn requests_replies_and_errors_of_both_icmps_are_evidence_and_their_housekeeping_is_not() {
+        let icmp = |kind: u8| class(&ipv4(1, &[kind, 0, 0, 0, 0, 1, 0, 2]));
+        for kind in [8, 13, 17] {
+            assert_eq!(icmp(kind), Class::Evidence(Kind::IcmpRequest), "{kind}");
+        }
+        for kind in [0, 14, 18] {
+            assert_eq!(icmp(kind), Class::Evidence(Kind::IcmpReply), "{kind}");
+        }
+        assert_eq!(icmp(3), Class::Nobody(Skip::UnreadableQuote));
+        assert_eq!(icmp(5), Class::Nobody(Skip::RouterMessage));
+        assert_eq!(icmp(15), Class::Nobody(Skip::OtherIcmp));
+        let icmp6 = |kind: u8| class(&ipv6(58, &[kind, 0, 0, 0, 0, 1, 0, 2]));
+        assert_eq!(icmp6(128), Class::Evidence(Kind::IcmpRequest));
+        assert_eq!(icmp6(129), Class::Evidence(Kind::IcmpReply));
+        assert_eq!(icmp6(1), Class::Nobody(Skip::UnreadableQuote));
+        for (kind, skip) in [
+            (131, Skip::MulticastListener),
+            (143, Skip::MulticastListener),
+            (134, Skip::RouterMessage),
+            (135, Skip::NeighbourDiscovery),
+            (200, Skip::OtherIcmp),
+        ] {
+            assert_eq!(icmp6(kind), Class::Nobody(skip), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_protocol_scan_is_seen_even_where_the_header_is_missing() {
+        for protocol in [6, 17, 1, 132, 47, 50, 253] {
+            assert_eq!(class(&ipv4(protocol, &[])), Class::Evidence(Kind::Other), "{protocol}");
+        }
+        assert_eq!(class(&ipv4(47, b"a tunnel")), Class::Evidence(Kind::Other));
+        assert_eq!(class(&ipv6(59, &[])), Class::Evidence(Kind::Other));
+        assert_eq!(class(&ipv4(2, &[0x16; 8])), Class::Nobody(Skip::Igmp));
+    }
+
+    #[test]
+    fn the_first_chunk_tells_what_sctp_wants() {
+        let sctp = |chunk: u8| class(&ipv4(132, &hex(&format!("c23c 0050 00000000 00000000 {chunk:02x} 00 0004"))));
+        assert_eq!(sctp(1), Class::Evidence(Kind::SctpInit));
+        assert_eq!(sctp(2), Class::Evidence(Kind::SctpInitAck));
+        assert_eq!(sctp(6), Class::Evidence(Kind::SctpAbort));
+        assert_eq!(sctp(10), Class::Evidence(Kind::SctpCookieEcho));
+        assert_eq!(sctp(0), Class::Nobody(Skip::SctpAssociation));
+    }
+
+    #[test]
+    fn a_host_that_announces_itself_asks_for_nobody() {
+        let arp = |operation: &str, target: &str| {
+            let text = format!("0001 0800 06 04 {operation} 020000000002 0a000002 000000000000 {target}");
+            classify(&crate::decode::decode(&frame(1, &ethernet(0x0806, &hex(&text)))).unwrap())
+        };
+        assert_eq!(arp("0001", "0a000009"), Class::Evidence(Kind::ArpRequest));
+        assert_eq!(arp("0002", "0a000009"), Class::Evidence(Kind::ArpReply));
+        assert_eq!(arp("0001", "0a000002"), Class::Nobody(Skip::ArpAnnouncement));
+        assert_eq!(arp("0008", "0a000009"), Class::Nobody(Skip::OtherArp));
+    }
+
+    #[test]
+    fn a_piece_is_a_piece_whatever_it_begins_with() {
+        let mut bytes = ipv4(6, &tcp(2)[..8]);
+        bytes[6] = 0x20;
+        assert_eq!(class(&bytes), Class::Fragment);
+    }
+}

@@ -75,50 +75,31 @@ pub struct Piece {
 /// Describes a frame.
 #[must_use]
 pub fn describe(frame: &Frame<'_>, decoded: &Result<Packet, Skip>) -> Described {
-    let blank = Described {
+    let packet = decoded.as_ref().ok();
+    let transport = packet.map_or(Transport::Opaque, |p| p.transport);
+    let ports = transport.ports();
+    let tcp = if let Transport::Tcp(tcp) = transport { Some(tcp) } else { None };
+    let icmp = if let Transport::Icmp(icmp) = transport { Some(icmp) } else { None };
+    Described {
         frame: frame.number,
         time: frame.stamp.0,
-        src_ip: None,
-        dest_ip: None,
-        proto: None,
-        src_port: None,
-        dest_port: None,
-        tcp_flags: None,
-        icmp_type: None,
-        icmp_code: None,
-        ttl: None,
-        length: frame.wire_len,
-        vlan: Vec::new(),
-        fragment: None,
-        skipped: None,
-    };
-    match decoded {
-        Ok(packet) => describe_packet(blank, packet),
-        Err(skip) => Described { skipped: Some(skip.name()), ..blank },
-    }
-}
-
-fn describe_packet(blank: Described, packet: &Packet) -> Described {
-    let ports = packet.transport.ports();
-    let tcp = if let Transport::Tcp(tcp) = packet.transport { Some(tcp) } else { None };
-    let icmp = if let Transport::Icmp(icmp) = packet.transport { Some(icmp) } else { None };
-    Described {
-        src_ip: Some(packet.src.ip()),
-        dest_ip: Some(packet.dst.ip()),
-        proto: Some(name(packet.protocol)),
+        src_ip: packet.map(|p| p.src.ip()),
+        dest_ip: packet.map(|p| p.dst.ip()),
+        proto: packet.map(|p| name(p.protocol)),
         src_port: ports.map(|p| p.src),
         dest_port: ports.map(|p| p.dst),
         tcp_flags: tcp.map(|t| t.flags),
         icmp_type: icmp.map(|i| i.kind),
         icmp_code: icmp.map(|i| i.code),
-        ttl: (packet.protocol != observation::ARP).then_some(packet.ttl),
-        vlan: packet.vlan.into_iter().filter(|id| *id != 0).collect(),
-        fragment: packet.fragment.map(|f| Piece { id: f.id, offset: f.offset, more: f.more }),
-        skipped: match classify(packet) {
-            Class::Nobody(skip) => Some(skip.name()),
-            Class::Plain | Class::Fragment | Class::Evidence(_) => None,
+        ttl: packet.filter(|p| p.protocol != observation::ARP).map(|p| p.ttl),
+        length: frame.wire_len,
+        vlan: packet.map_or([0; 2], |p| p.vlan).into_iter().filter(|id| *id != 0).collect(),
+        fragment: packet.and_then(|p| p.fragment).map(|f| Piece { id: f.id, offset: f.offset, more: f.more }),
+        skipped: match decoded.as_ref().map(classify) {
+            Err(skip) => Some(skip.name()),
+            Ok(Class::Nobody(skip)) => Some(skip.name()),
+            Ok(Class::Plain | Class::Fragment | Class::Evidence(_)) => None,
         },
-        ..blank
     }
 }
 
@@ -134,4 +115,52 @@ pub fn name(protocol: u8) -> Cow<'static, str> {
         observation::ARP => "ARP",
         other => return Cow::Owned(other.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{ethernet, frame, hex, ipv4, ipv6, tcp},
+    };
+
+    fn line(bytes: &[u8]) -> serde_json::Value {
+        let frame = frame(1, bytes);
+        serde_json::to_value(describe(&frame, &decode(&frame))).unwrap()
+    }
+
+    #[test]
+    fn a_line_holds_what_is_there_and_nothing_else() {
+        let mut got = line(&ethernet(0x8100, &[hex("000c 0800"), ipv4(6, &tcp(0x12))].concat()));
+        assert!(got.as_object_mut().unwrap().remove("time").is_some());
+        let expected = serde_json::json!({
+            "frame": 10, "src_ip": "10.0.0.2", "dest_ip": "10.0.0.1", "proto": "TCP",
+            "src_port": 49724, "dest_port": 80, "tcp_flags": 18, "ttl": 64, "length": 58, "vlan": [12],
+        });
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn each_protocol_has_its_own_fields() {
+        let echo = line(&ethernet(0x86dd, &ipv6(58, &hex("80 00 0000 0001 0002"))));
+        assert_eq!(
+            (&echo["proto"], &echo["icmp_type"], &echo["icmp_code"]),
+            (&"IPv6-ICMP".into(), &128.into(), &0.into())
+        );
+        assert_eq!(line(&ethernet(0x0800, &ipv4(47, &[])))["proto"], "47");
+        let arp = line(&ethernet(0x0806, &hex("0001 0800 06 04 0001 020000000002 0a000002 000000000000 0a000009")));
+        assert_eq!((&arp["proto"], &arp["dest_ip"], arp.get("ttl")), (&"ARP".into(), &"10.0.0.9".into(), None));
+    }
+
+    #[test]
+    fn a_piece_says_which_and_a_skipped_frame_why() {
+        let mut bytes = ethernet(0x0800, &ipv4(17, &[0; 16]));
+        bytes[20..22].copy_from_slice(&[0x20, 0x03]);
+        assert_eq!(line(&bytes)["fragment"], serde_json::json!({"id": 0x1c46, "offset": 24, "more": true}));
+        let lldp = line(&ethernet(0x88cc, &[]));
+        assert_eq!((&lldp["skipped"], lldp.get("src_ip")), (&"unknown-ethertype".into(), None));
+        let short = line(&ethernet(0x0800, &ipv4(6, &tcp(2)[..6])));
+        assert_eq!((&short["skipped"], &short["dest_port"]), (&"short-tcp-header".into(), &80.into()));
+    }
 }

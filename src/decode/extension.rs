@@ -109,21 +109,21 @@ pub(super) fn authenticated<'a>(body: Body<'a>, packet: &mut Packet) -> Body<'a>
 mod tests {
     use super::*;
 
-    fn body(protocol: u8, bytes: &[u8]) -> Body<'_> {
-        Body::new(protocol, bytes, bytes.len())
+    fn walked(protocol: u8, bytes: &[u8]) -> (Body<'_>, Packet) {
+        let mut packet = Packet::default();
+        (walk(Body::new(protocol, bytes, bytes.len()), &mut packet), packet)
     }
 
     #[test]
     fn the_transport_is_found_behind_any_mix_of_headers() {
-        // Hop-by-hop (8), routing type 4 with one segment (24), AH (24), destination options (16), then TCP.
         let mut bytes = vec![ROUTING, 0, 1, 4, 0, 0, 0, 0];
         bytes.extend([AUTHENTICATION, 2, 4, 0].iter().chain(&[0; 20]));
         bytes.extend([DESTINATION, 4, 0, 0].iter().chain(&[0; 20]));
         bytes.extend([6, 1, 1, 12].iter().chain(&[0; 12]));
         bytes.extend(b"tcp!");
-        let chain = walk(body(HOP_BY_HOP, &bytes));
-        assert_eq!((chain.body.protocol, chain.body.bytes, chain.body.sent), (6, &b"tcp!"[..], 4));
-        assert!(chain.met && chain.flaw.is_none() && chain.fragment.is_none());
+        let (body, packet) = walked(HOP_BY_HOP, &bytes);
+        assert_eq!((body.protocol, body.bytes, body.sent), (6, &b"tcp!"[..], 4));
+        assert!(packet.marks.has(Marks::IP_OPTIONS) && packet.flaw.is_none() && packet.fragment.is_none());
     }
 
     #[test]
@@ -131,39 +131,51 @@ mod tests {
         let mut bytes = vec![DESTINATION, 0, 0, 1, 0xca, 0xfe, 0xba, 0xbe];
         bytes.extend([17, 0, 1, 4, 0, 0, 0, 0]);
         bytes.extend(b"udp");
-        let chain = walk(body(FRAGMENT, &bytes));
-        assert_eq!(chain.fragment, Some(Fragment { id: 0xcafe_babe, offset: 0, more: true, next: DESTINATION }));
-        assert_eq!((chain.body.protocol, chain.body.bytes), (17, &b"udp"[..]));
-        assert_eq!(chain.piece.bytes.len(), 11);
+        let (body, packet) = walked(FRAGMENT, &bytes);
+        assert_eq!(packet.fragment, Some(Fragment { id: 0xcafe_babe, offset: 0, more: true, next: DESTINATION }));
+        assert_eq!((body.protocol, body.bytes, body.stepped), (17, &b"udp"[..], 8));
     }
 
     #[test]
     fn a_later_piece_is_not_read_as_a_header() {
         let bytes = [DESTINATION, 0, 0, 8, 0, 0, 0, 1, 0xff, 0xff];
-        let chain = walk(body(FRAGMENT, &bytes));
-        assert_eq!(chain.fragment.map(|f| (f.offset, f.more)), Some((8, false)));
-        assert_eq!((chain.body.bytes, chain.flaw), (&[0xff, 0xff][..], None));
+        let (body, packet) = walked(FRAGMENT, &bytes);
+        assert_eq!(packet.fragment.map(|f| (f.offset, f.more)), Some((8, false)));
+        assert_eq!((body.bytes, packet.flaw), (&[0xff, 0xff][..], None));
     }
 
     #[test]
     fn an_atomic_fragment_is_whole() {
-        let chain = walk(body(FRAGMENT, &[6, 0, 0, 0, 0, 0, 0, 1, 9]));
-        assert_eq!((chain.fragment, chain.body.protocol, chain.body.bytes), (None, 6, &[9][..]));
+        let bytes = [6, 0, 0, 0, 0, 0, 0, 1, 9];
+        let (body, packet) = walked(FRAGMENT, &bytes);
+        assert_eq!((packet.fragment, body.protocol, body.bytes), (None, 6, &[9][..]));
     }
 
     #[test]
     fn evaders_are_named() {
         let endless = [HOP_BY_HOP, 0, 0, 0, 0, 0, 0, 0].repeat(LONGEST_CHAIN + 1);
-        assert_eq!(walk(body(HOP_BY_HOP, &endless)).flaw, Some(Skip::TooManyExtensions));
+        assert_eq!(walked(HOP_BY_HOP, &endless).1.flaw, Some(Skip::TooManyExtensions));
         let nested = [FRAGMENT, 0, 0, 1, 0, 0, 0, 1].repeat(3);
-        assert_eq!(walk(body(FRAGMENT, &nested)).flaw, Some(Skip::NestedFragment));
-        assert_eq!(walk(body(ROUTING, &[6, 9, 0, 0, 0, 0, 0, 0])).flaw, Some(Skip::BadExtension));
-        assert_eq!(walk(Body::new(ROUTING, &[6, 0, 0], 100)).flaw, Some(Skip::CutExtension));
+        assert_eq!(walked(FRAGMENT, &nested).1.flaw, Some(Skip::NestedFragment));
+        assert_eq!(walked(ROUTING, &[6, 9, 0, 0, 0, 0, 0, 0]).1.flaw, Some(Skip::BadExtension));
+        let mut packet = Packet::default();
+        walk(Body::new(ROUTING, &[6, 0, 0], 100), &mut packet);
+        assert_eq!(packet.flaw, Some(Skip::CutExtension));
     }
 
     #[test]
     fn a_bare_protocol_number_stays_one() {
-        let chain = walk(body(DESTINATION, &[]));
-        assert_eq!((chain.body.protocol, chain.flaw, chain.met), (DESTINATION, None, false));
+        let (body, packet) = walked(DESTINATION, &[]);
+        assert_eq!((body.protocol, packet.flaw, packet.marks), (DESTINATION, None, Marks::default()));
+    }
+
+    #[test]
+    fn what_ipv4_authenticates_is_read_and_a_scan_for_ah_stays_one() {
+        let mut packet = Packet::default();
+        let bytes = [&[6, 4, 0, 0][..], &[0; 20], b"tcp!"].concat();
+        let body = authenticated(Body::new(AUTHENTICATION, &bytes, bytes.len()), &mut packet);
+        assert_eq!((body.protocol, body.bytes), (6, &b"tcp!"[..]));
+        let body = authenticated(Body::new(AUTHENTICATION, &[6, 4], 2), &mut packet);
+        assert_eq!(body.protocol, AUTHENTICATION);
     }
 }

@@ -146,13 +146,16 @@ fn quote(input: &[u8], network: Network) -> Option<Quoted> {
     let mut packet = Packet::default();
     let body = network(input, &mut packet).ok()?;
     let Packet { src, dst, ip_id, fragment, flaw, .. } = packet;
-    let quoted = Quoted { src, dst, ip_id, protocol: body.protocol, ..Quoted::default() };
+    if flaw.is_some() {
+        return None;
+    }
+    let mut quoted = Quoted { src, dst, ip_id, protocol: body.protocol, ..Quoted::default() };
     let has_door =
         matches!(body.protocol, protocol::TCP | protocol::UDP | protocol::SCTP | protocol::ICMP | protocol::ICMPV6);
     if !has_door || body.sent == 0 {
         return Some(quoted);
     }
-    if flaw.is_some() || fragment.is_some_and(|f| f.offset > 0) {
+    if fragment.is_some_and(|f| f.offset > 0) {
         return None;
     }
     if matches!(body.protocol, protocol::ICMP | protocol::ICMPV6) {
@@ -160,20 +163,95 @@ fn quote(input: &[u8], network: Network) -> Option<Quoted> {
         return Some(Quoted { ports: Ports { src: id, dst: sequence }, flags: kind, ..quoted });
     }
     let (rest, ports) = transport::ports(body.bytes).ok()?;
-    let quoted = Quoted { ports, ..quoted };
+    quoted.ports = ports;
     // Eight bytes are the rule of old; what is quoted beyond is a gift.
-    Some(match (body.protocol, tcp_numbers(rest)) {
-        (protocol::TCP | protocol::SCTP, (seq, flags)) => {
-            Quoted { seq, flags: if body.protocol == protocol::TCP { flags } else { 0 }, ..quoted }
+    if body.protocol != protocol::UDP
+        && let Ok((rest, seq)) = be_u32(rest)
+    {
+        quoted.seq = seq;
+        if body.protocol == protocol::TCP
+            && let Ok((_, flags)) = flags(rest)
+        {
+            quoted.flags = flags;
         }
-        _ => quoted,
-    })
+    }
+    Some(quoted)
 }
 
-/// What follows the ports: the sequence number (or tag), and the flags; 0 where the quote ends before.
-fn tcp_numbers(input: &[u8]) -> (u32, u8) {
-    let number: Fields<'_, u32> = be_u32.parse(input);
-    let Ok((rest, seq)) = number else { return (0, 0) };
-    let flags: Fields<'_, (u32, u8, u8)> = (be_u32, be_u8, be_u8).parse(rest);
-    (seq, flags.map_or(0, |(_, (_, _, flags))| flags))
+/// TCP's, behind its sequence number.
+fn flags(input: &[u8]) -> Fields<'_, u8> {
+    let (rest, (_ack, _header_len, flags)) = (be_u32, be_u8, be_u8).parse(input)?;
+    Ok((rest, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::samples::{address, hex, ipv4 as over_v4, ipv6 as over_v6, raw, tcp};
+
+    fn icmp(packet: &Packet) -> Icmp {
+        let Transport::Icmp(icmp) = packet.transport else { panic!("{packet:?}") };
+        icmp
+    }
+
+    #[test]
+    fn a_request_has_its_numbers() {
+        let packet = raw(&over_v4(1, &hex("08 00 0000 1234 0007 6162"))).unwrap();
+        assert_eq!(icmp(&packet), Icmp { kind: 8, code: 0, id: 0x1234, sequence: 7, quoted: None });
+        assert_eq!(packet.payload_len, 2);
+    }
+
+    #[test]
+    fn an_error_tells_whose_probe_it_answers() {
+        // Port unreachable, quoting the header and eight bytes of UDP, as RFC 792 asks for.
+        let probe = over_v4(17, &hex("c23c 829a 0028 0000"));
+        let packet = raw(&over_v4(1, &[hex("03 03 0000 00000000"), probe].concat())).unwrap();
+        let quoted = icmp(&packet).quoted.unwrap();
+        assert_eq!((quoted.src, quoted.dst), (address("10.0.0.2"), address("10.0.0.1")));
+        assert_eq!((quoted.protocol, quoted.ports), (17, Ports { src: 49724, dst: 33434 }));
+        assert_eq!((quoted.ip_id, quoted.seq, quoted.flags), (0x1c46, 0, 0));
+    }
+
+    #[test]
+    fn a_long_quote_gives_the_flags_and_a_short_one_the_sequence_number() {
+        let quoting = |n: usize| {
+            let probe = over_v6(6, &tcp(2));
+            raw(&over_v6(58, &[hex("01 04 0000 00000000"), probe[..40 + n].to_vec()].concat())).unwrap()
+        };
+        let of = |n| icmp(&quoting(n)).quoted.map(|q| (q.ports.dst, q.seq, q.flags));
+        assert_eq!(of(20), Some((80, 1, 2)));
+        assert_eq!(of(8), Some((80, 1, 0)));
+        assert_eq!(of(4), Some((80, 0, 0)));
+        assert_eq!((of(3), quoting(3).flaw), (None, Some(Skip::UnreadableQuote)));
+    }
+
+    #[test]
+    fn an_unanswered_ping_is_told_by_its_own_type_and_numbers() {
+        let ping = over_v4(1, &hex("08 00 0000 1234 0007"));
+        let quoted = icmp(&raw(&over_v4(1, &[hex("03 01 0000 00000000"), ping].concat())).unwrap()).quoted.unwrap();
+        assert_eq!((quoted.protocol, quoted.flags, quoted.ports), (1, 8, Ports { src: 0x1234, dst: 7 }));
+    }
+
+    #[test]
+    fn a_protocol_unreachable_names_the_protocol() {
+        let probe = over_v4(47, &[]);
+        let quoted = icmp(&raw(&over_v4(1, &[hex("03 02 0000 00000000"), probe].concat())).unwrap()).quoted.unwrap();
+        assert_eq!((quoted.protocol, quoted.ports), (47, Ports::default()));
+    }
+
+    #[test]
+    fn a_quoted_later_fragment_has_no_door() {
+        let mut piece = over_v4(17, &[0; 16]);
+        piece[7] = 3;
+        let packet = raw(&over_v4(1, &[hex("03 01 0000 00000000"), piece].concat())).unwrap();
+        assert_eq!(packet.flaw, Some(Skip::UnreadableQuote));
+    }
+
+    #[test]
+    fn a_cut_message_keeps_its_type() {
+        let whole = over_v4(1, &hex("08 00 0000 1234 0007"));
+        let packet = raw(&whole[..23]).unwrap();
+        assert_eq!((icmp(&packet).kind, packet.flaw), (8, Some(Skip::CutIcmp)));
+        assert_eq!(raw(&over_v4(1, &[8, 0])).unwrap().flaw, Some(Skip::ShortIcmp));
+    }
 }

@@ -28,6 +28,8 @@ pub mod observation;
 pub mod observe;
 pub mod packet;
 mod plain;
+#[cfg(test)]
+mod samples;
 pub mod sctp;
 pub mod skip;
 pub mod tcp;
@@ -102,7 +104,9 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
     }
     let later = packet.fragment.is_some_and(|f| f.offset > 0);
     let header = if later || packet.flaw.is_some() { 0 } else { transport::read(body, packet) };
-    let (start, there) = (frame.offset(body.bytes), body.bytes.len());
+    // Of an empty body nobody knows where it lies: it need not be a part of the frame.
+    let start = if body.bytes.is_empty() { frame.len() } else { frame.offset(body.bytes) };
+    let there = body.bytes.len();
     let (start, there, sent) = if packet.fragment.is_some() {
         packet.marks.set(Marks::FRAGMENTED);
         (start.saturating_sub(body.stepped), there + body.stepped, body.sent + body.stepped)
@@ -113,4 +117,170 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
     packet.payload = Span { start: start as u32, len: there as u32 };
     // Jumbograms aside, lengths fit.
     packet.payload_len = sent.min(usize::from(u16::MAX)) as u16;
+}
+
+#[cfg(test)]
+mod tests {
+    use pnet::packet::{
+        Packet as _, ethernet::EthernetPacket, ip::IpNextHeaderProtocols, ipv4::Ipv4Packet, tcp::TcpPacket,
+        udp::UdpPacket,
+    };
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::source::LinkType;
+    use samples::{ethernet, frame, hex, ipv4, ipv6, tcp};
+
+    const LINKS: [u32; 13] = [0, 1, 9, 12, 14, 50, 101, 104, 108, 113, 228, 229, 276];
+
+    /// One good frame of each sort, over Ethernet.
+    fn good() -> Vec<Vec<u8>> {
+        let error = [hex("03 03 0000 00000000"), ipv4(17, &hex("c23c 829a 0028 0000"))].concat();
+        let extended = [hex("3c 00 01 04 00000000 06 00 01 04 00000000"), tcp(2)].concat();
+        let piece = [hex("3c 00 0001 cafebabe 11 00 01 04 00000000"), hex("c23c 0035 000a 0000 6869")].concat();
+        vec![
+            ethernet(0x0800, &ipv4(6, &[tcp(0x18), b"data".to_vec()].concat())),
+            ethernet(0x8100, &[hex("0064 88a8 00c8 0800"), ipv4(17, &hex("c23c 0035 000a 0000 6869"))].concat()),
+            ethernet(0x0800, &ipv4(1, &error)),
+            ethernet(0x86dd, &ipv6(0, &extended)),
+            ethernet(0x86dd, &ipv6(44, &piece)),
+            ethernet(0x0800, &ipv4(132, &hex("c23c 0050 00000005 00000000 01 00 0014 cafebabe"))),
+            ethernet(0x0806, &hex("0001 0800 06 04 0001 020000000002 0a000002 000000000000 0a000009")),
+            ethernet(
+                0x003c,
+                &[hex("aaaa03 000000 0800"), ipv4(51, &[hex("0604 0000"), vec![0; 20], tcp(2)].concat())].concat(),
+            ),
+        ]
+    }
+
+    /// What must hold of any frame whatever.
+    fn look_at(link: u32, bytes: &[u8]) {
+        let frame = frame(link, bytes);
+        let decoded = decode(&frame);
+        let plain = decoded.is_ok_and(|packet| classify(&packet) == Class::Plain);
+        assert!(plain || !is_plain(&frame), "a glance is never wrong");
+        let Ok(packet) = decoded else { return };
+        let Span { start, len } = packet.payload;
+        assert_eq!(packet.payload.of_bytes(bytes).len(), len as usize, "the payload lies in the frame: {start}");
+        assert!(len <= u32::from(packet.payload_len) || packet.payload_len == u16::MAX);
+        let whole = decode_rebuilt(&packet, packet.payload.of_bytes(bytes), usize::from(packet.payload_len));
+        assert_eq!((whole.fragment, whole.src), (None, packet.src));
+        if let Class::Evidence(kind) = classify(&packet) {
+            assert_eq!(observe(&frame, &packet, kind).kind, kind);
+        }
+    }
+
+    #[test]
+    fn every_good_frame_is_read_without_a_flaw() {
+        for bytes in good() {
+            assert_eq!(decode(&frame(1, &bytes)).map(|packet| packet.flaw), Ok(None), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_cut_anywhere_gives_what_is_there() {
+        for bytes in good() {
+            for len in 0..bytes.len() {
+                look_at(1, &bytes[..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn each_known_link_is_read_and_no_other_is_guessed_at() {
+        for link in 0..300 {
+            let known = LINKS.contains(&link);
+            assert_eq!(link::is_known(LinkType(link)), known, "{link}");
+            assert_eq!(decode(&frame(link, &ipv4(6, &tcp(2)))) != Err(Skip::UnknownLinkType), known, "{link}");
+        }
+    }
+
+    #[test]
+    fn a_rebuilt_datagram_is_read_as_if_it_had_come_whole() {
+        let whole_bytes = ethernet(0x0800, &ipv4(6, &[tcp(2), b"data".to_vec()].concat()));
+        let whole = decode(&frame(1, &whole_bytes)).unwrap();
+        let mut first_bytes = ethernet(0x0800, &ipv4(6, &tcp(2)[..8]));
+        first_bytes[20] = 0x60;
+        let first = decode(&frame(1, &first_bytes)).unwrap();
+        assert_eq!(classify(&first), Class::Fragment);
+        let rebuilt = decode_rebuilt(&first, &whole_bytes[34..], 24);
+        assert!(rebuilt.marks.has(Marks::FRAGMENTED));
+        assert_eq!(rebuilt.payload.of_bytes(&whole_bytes[34..]), b"data");
+        let (mut marks, payload) = (whole.marks, rebuilt.payload);
+        marks.set(Marks::FRAGMENTED);
+        assert_eq!(rebuilt, Packet { marks, payload, ..whole });
+    }
+
+    #[test]
+    fn extension_headers_may_lie_in_the_fragmented_part() {
+        let piece = hex("3c 00 0001 cafebabe 06 00 01 04 00000000");
+        let first_bytes = ethernet(0x86dd, &ipv6(44, &piece));
+        let first = decode(&frame(1, &first_bytes)).unwrap();
+        assert_eq!(first.payload.of_bytes(&first_bytes), &piece[8..]);
+        let rebuilt = decode_rebuilt(&first, &[&piece[8..], &tcp(2)].concat(), 28);
+        assert_eq!((classify(&rebuilt), rebuilt.protocol), (Class::Evidence(Kind::Tcp), 6));
+    }
+
+    #[test]
+    fn a_fragment_inside_a_rebuilt_datagram_goes_no_further() {
+        let first = Packet { protocol: 44, src: samples::address("fd00::2"), ..Packet::default() };
+        let rebuilt = decode_rebuilt(&first, &[&hex("06 00 0001 cafebabe")[..], &tcp(2)].concat(), 28);
+        assert_eq!(classify(&rebuilt), Class::Nobody(Skip::NestedFragment));
+    }
+
+    /// The same fields as another decoder reads them.
+    fn as_pnet_reads_it(bytes: &[u8]) -> (u8, u8, u16, u16, u16, u32, u16) {
+        let ethernet = EthernetPacket::new(bytes).unwrap();
+        let ip = Ipv4Packet::new(ethernet.payload()).unwrap();
+        let (protocol, ttl, id) = (ip.get_next_level_protocol(), ip.get_ttl(), ip.get_identification());
+        if protocol == IpNextHeaderProtocols::Tcp {
+            let tcp = TcpPacket::new(ip.payload()).unwrap();
+            let (source, target) = (tcp.get_source(), tcp.get_destination());
+            (protocol.0, ttl, id, source, target, tcp.get_sequence(), u16::from(tcp.get_flags()))
+        } else {
+            let udp = UdpPacket::new(ip.payload()).unwrap();
+            (protocol.0, ttl, id, udp.get_source(), udp.get_destination(), 0, 0)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_of_any_link_do_no_harm(link in prop::sample::select(&LINKS), bytes in vec(any::<u8>(), 0..200)) {
+            look_at(link, &bytes);
+        }
+
+        #[test]
+        fn any_damage_to_a_good_frame_does_no_harm(
+            which in any::<prop::sample::Index>(),
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            len in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = good().swap_remove(which.index(good().len()));
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            look_at(1, &bytes[..=len.index(bytes.len())]);
+        }
+
+        #[test]
+        fn fields_are_what_another_decoder_reads(
+            is_tcp: bool, ttl: u8, id: u16, options in 0..=10_usize, header in vec(any::<u8>(), 20), data in vec(any::<u8>(), 0..9),
+        ) {
+            let mut header = header;
+            header[12] = 0x50 | header[12] & 0x0f;
+            let protocol = if is_tcp { 6 } else { 17 };
+            let mut ip = ipv4(protocol, &[vec![1; 4 * options], header, data].concat());
+            ip[0] = 0x45 + options as u8;
+            ip[8] = ttl;
+            ip[4..6].copy_from_slice(&id.to_be_bytes());
+            let bytes = ethernet(0x0800, &ip);
+            let packet = decode(&frame(1, &bytes)).unwrap();
+            let ports = packet.transport.ports().unwrap();
+            let (seq, flags) =
+                if let Transport::Tcp(tcp) = packet.transport { (tcp.seq, u16::from(tcp.flags)) } else { (0, 0) };
+            let ours = (packet.protocol, packet.ttl, packet.ip_id, ports.src, ports.dst, seq, flags);
+            prop_assert_eq!(ours, as_pnet_reads_it(&bytes));
+        }
+    }
 }

@@ -69,3 +69,61 @@ fn turn_round(seen: &mut Observation, error: &Packet, quoted: &Quoted) {
         seen.marks.set(Marks::BY_TARGET);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::{
+            Class, classify, decode,
+            samples::{address, ethernet, frame, hex, ipv4, tcp},
+        },
+        source::Time,
+    };
+
+    fn seen(bytes: &[u8]) -> Observation {
+        let frame = frame(1, bytes);
+        let packet = decode(&frame).unwrap();
+        let Class::Evidence(kind) = classify(&packet) else { panic!("{packet:?}") };
+        observe(&frame, &packet, kind)
+    }
+
+    #[test]
+    fn a_probe_arrives_with_all_that_detection_asks() {
+        let o = seen(&ethernet(0x0800, &ipv4(6, &tcp(2))));
+        assert_eq!((o.src, o.src_port, o.dst, o.dst_port), (address("10.0.0.2"), 49724, address("10.0.0.1"), 80));
+        assert_eq!((o.kind, o.flags, o.tcp_seq, o.tcp_ack, o.window), (Kind::Tcp, 2, 1, 2, 1024));
+        assert_eq!((o.ttl, o.ip_id, o.mac), (64, 0x1c46, [2, 0, 0, 0, 0, 2]));
+        assert_eq!((o.stamp, o.clock, o.seq), (Time(7), Time(8), 9));
+    }
+
+    #[test]
+    fn an_error_speaks_of_the_door_whoever_sent_it() {
+        let probe = ipv4(6, &tcp(2)[..8]);
+        let error = |from: u8| {
+            let mut bytes = ipv4(1, &[hex("03 0d 0000 00000000"), probe.clone()].concat());
+            bytes[12..20].copy_from_slice(&[10, 0, 0, from, 10, 0, 0, 2]);
+            seen(&ethernet(0x0800, &bytes))
+        };
+        let o = error(1);
+        assert_eq!((o.src, o.src_port, o.dst, o.dst_port), (address("10.0.0.1"), 80, address("10.0.0.2"), 49724));
+        assert_eq!((o.kind, o.protocol, o.icmp_type, o.icmp_code, o.tcp_seq), (Kind::IcmpError, 6, 3, 13, 1));
+        assert!(o.marks.has(Marks::BY_TARGET));
+        let by_router = error(254);
+        assert_eq!((by_router.src, by_router.marks.has(Marks::BY_TARGET)), (address("10.0.0.1"), false));
+    }
+
+    #[test]
+    fn an_answer_to_an_sctp_init_carries_its_tag() {
+        let init = seen(&ethernet(0x0800, &ipv4(132, &hex("c23c 0050 00000000 00000000 01 00 0014 cafebabe"))));
+        let abort = seen(&ethernet(0x0800, &ipv4(132, &hex("0050 c23c cafebabe 00000000 06 00 0004"))));
+        assert_eq!((init.kind, init.tcp_seq, init.tcp_ack), (Kind::SctpInit, 0xcafe_babe, 0));
+        assert_eq!((abort.kind, abort.tcp_ack), (Kind::SctpAbort, 0xcafe_babe));
+    }
+
+    #[test]
+    fn a_ping_has_its_numbers_for_ports() {
+        let o = seen(&ethernet(0x0800, &ipv4(1, &hex("08 00 0000 1234 0007"))));
+        assert_eq!((o.kind, o.icmp_type, o.src_port, o.dst_port), (Kind::IcmpRequest, 8, 0x1234, 7));
+    }
+}

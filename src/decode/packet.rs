@@ -75,3 +75,15 @@ impl Span {
         whole.get(start..start.saturating_add(self.len as usize)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_other_bytes_is_empty_and_never_panics() {
+        assert_eq!(Span { start: 2, len: 3 }.of_bytes(b"payload"), b"ylo");
+        assert_eq!(Span { start: 2, len: 9 }.of_bytes(b"payload"), b"");
+        assert_eq!(Span { start: u32::MAX, len: u32::MAX }.of_bytes(b"payload"), b"");
+    }
+}

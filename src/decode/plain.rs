@@ -60,3 +60,55 @@ fn tcp(segment: &[u8], sent: usize) -> bool {
     let header_len = usize::from(header[12] >> 4) * 4;
     (header[13] == ACK || header[13] == ACK | PSH) && header_len >= TCP_HEADER && header_len <= sent
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::{
+        Class, classify, decode,
+        samples::{ethernet, frame, hex, ipv4 as over_v4, ipv6 as over_v6, tcp},
+    };
+
+    fn long_way(bytes: &[u8]) -> bool {
+        decode(&frame(1, bytes)).is_ok_and(|packet| classify(&packet) == Class::Plain)
+    }
+
+    #[test]
+    fn data_and_acks_are_known_at_a_glance() {
+        for flags in [ACK, ACK | PSH] {
+            assert!(is_plain(&frame(1, &ethernet(0x0800, &over_v4(6, &tcp(flags))))));
+            assert!(is_plain(&frame(1, &ethernet(0x86dd, &over_v6(6, &tcp(flags))))));
+        }
+        assert!(!is_plain(&frame(1, &ethernet(0x0800, &over_v4(6, &tcp(2))))));
+    }
+
+    #[test]
+    fn behind_a_tag_or_another_link_the_long_way_decides() {
+        let tagged = ethernet(0x8100, &[hex("000c 0800"), over_v4(6, &tcp(ACK))].concat());
+        assert!(!is_plain(&frame(1, &tagged)) && long_way(&tagged));
+        assert!(!is_plain(&frame(101, &ethernet(0x0800, &over_v4(6, &tcp(ACK))))));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_passes_at_a_glance_that_the_long_way_would_stop(
+            flags in prop_oneof![Just(ACK), Just(ACK | PSH), any::<u8>()],
+            ipv6: bool,
+            damage in prop::collection::vec((0..80_usize, any::<u8>()), 0..3),
+            len in 0..90_usize,
+        ) {
+            let segment = [tcp(flags), vec![0; 12]].concat();
+            let mut bytes =
+                if ipv6 { ethernet(0x86dd, &over_v6(6, &segment)) } else { ethernet(0x0800, &over_v4(6, &segment)) };
+            for (at, byte) in damage {
+                if let Some(field) = bytes.get_mut(at) {
+                    *field = byte;
+                }
+            }
+            bytes.truncate(len);
+            prop_assert!(!is_plain(&frame(1, &bytes)) || long_way(&bytes), "{:02x?}", bytes);
+        }
+    }
+}

@@ -65,3 +65,29 @@ fn header(input: &[u8]) -> Fields<'_, Sctp> {
     };
     Ok((rest, Sctp { ports, tag, initiate_tag, chunk }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::samples::{hex, ipv4, raw};
+
+    #[test]
+    fn the_first_chunk_and_the_tags_are_read() {
+        let packet = raw(&ipv4(132, &hex("c23c 0050 00000005 00000000 01 00 0014 cafebabe 0000"))).unwrap();
+        let ports = Ports { src: 49724, dst: 80 };
+        let expected = Sctp { ports, tag: 5, initiate_tag: 0xcafe_babe, chunk: chunk::INIT };
+        assert_eq!(packet.transport, Transport::Sctp(expected));
+    }
+
+    #[test]
+    fn a_cut_packet_keeps_its_ports() {
+        let whole = ipv4(132, &hex("c23c 0050 00000005 00000000 01 00 0014 cafebabe"));
+        let ports = Ports { src: 49724, dst: 80 };
+        let cut = raw(&whole[..30]).unwrap();
+        assert_eq!((cut.transport, cut.flaw), (Transport::Ports(ports), Some(Skip::CutSctp)));
+        // With the chunk's type, all that matters is there.
+        assert_eq!(raw(&whole[..33]).unwrap().flaw, None);
+        let short = raw(&ipv4(132, &hex("c23c 0050 00000005 00000000"))).unwrap();
+        assert_eq!((short.transport, short.flaw), (Transport::Ports(ports), Some(Skip::ShortSctp)));
+    }
+}

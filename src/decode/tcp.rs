@@ -93,3 +93,53 @@ fn read_cut(segment: Body<'_>, packet: &mut Packet) -> usize {
     };
     header_len.max(HEADER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::samples::{hex, ipv4, raw, tcp};
+
+    #[test]
+    fn every_field_of_the_header_arrives() {
+        let packet = raw(&ipv4(6, &hex("c23c 0050 11121314 21222324 50 c2 0400 0000 0000 6869"))).unwrap();
+        let ports = Ports { src: 49724, dst: 80 };
+        let expected = Tcp { ports, seq: 0x1112_1314, ack: 0x2122_2324, window: 1024, flags: 0xc2 };
+        assert_eq!((packet.transport, packet.payload_len), (Transport::Tcp(expected), 2));
+    }
+
+    #[test]
+    fn a_lone_mss_gives_a_raw_sender_away() {
+        let marks = |options: &str| {
+            let mut segment = [tcp(2), hex(options)].concat();
+            segment[12] = (segment.len() as u8) << 2;
+            raw(&ipv4(6, &segment)).unwrap().marks
+        };
+        assert!(marks("020405b4").has(Marks::MSS_ONLY));
+        let linux = marks("020405b4 0402 080a 00000001 00000000 01 030307");
+        assert!(linux.has(Marks::TCP_OPTIONS) && !linux.has(Marks::MSS_ONLY));
+        assert!(!marks("").has(Marks::TCP_OPTIONS));
+    }
+
+    #[test]
+    fn a_capture_cut_behind_the_flags_still_gives_a_segment() {
+        let whole = ipv4(6, &tcp(2));
+        for there in 0..20 {
+            let packet = raw(&whole[..20 + there]).unwrap();
+            let flags = if let Transport::Tcp(tcp) = packet.transport { Some(tcp.flags) } else { None };
+            assert_eq!(flags, (there >= 14).then_some(2), "{there}");
+            assert_eq!(packet.transport.ports().map(|p| p.dst), (there >= 4).then_some(80), "{there}");
+            assert_eq!(packet.flaw, (there < 14).then_some(Skip::CutTcp), "{there}");
+            assert!(packet.marks.has(Marks::CUT));
+        }
+    }
+
+    #[test]
+    fn a_segment_that_no_host_would_take_is_named() {
+        assert_eq!(raw(&ipv4(6, &tcp(2)[..19])).unwrap().flaw, Some(Skip::ShortTcp));
+        for header_len in [0x40, 0x60] {
+            let mut segment = tcp(2);
+            segment[12] = header_len;
+            assert_eq!(raw(&ipv4(6, &segment)).unwrap().flaw, Some(Skip::BadTcpHeaderLength));
+        }
+    }
+}

@@ -98,3 +98,23 @@ pub(super) fn ports(input: &[u8]) -> Fields<'_, Ports> {
     let (rest, (src, dst)) = (be_u16, be_u16).parse(input)?;
     Ok((rest, Ports { src, dst }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::samples::{ipv4, raw, tcp};
+
+    #[test]
+    fn ports_are_read_in_network_order_or_not_at_all() {
+        assert_eq!(ports(&[0, 22, 1, 0]).map(|(_, ports)| ports), Ok(Ports { src: 22, dst: 256 }));
+        assert!(ports(&[0, 22, 1]).is_err());
+    }
+
+    #[test]
+    fn other_protocols_are_left_alone() {
+        let bytes = ipv4(47, &tcp(2));
+        let packet = raw(&bytes).unwrap();
+        assert_eq!((packet.transport, packet.transport.ports(), packet.flaw), (Transport::Opaque, None, None));
+        assert_eq!(packet.payload.of_bytes(&bytes), tcp(2));
+    }
+}

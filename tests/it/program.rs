@@ -40,7 +40,7 @@ pub(crate) fn tripline<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) 
 pub(crate) fn fed<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>, stdin: Vec<u8>) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
     // The machine's own zone and taste must not decide a test.
-    command.env("TZ", "UTC").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+    command.env("TZ", "UTC").env("RUST_BACKTRACE", "0").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
     let output = command.args(arguments).write_stdin(stdin).timeout(PATIENCE).output().unwrap();
     Run {
         status: output.status.code(),

@@ -159,9 +159,10 @@ fn what_cannot_be_read_is_named_and_all_else_is_read() {
 }
 
 #[test]
-fn damage_anywhere_ends_the_run_in_an_orderly_way() {
-    for whole in [everyday().pcap(), everyday().pcapng(Order::Little)] {
-        for at in (0..whole.len()).step_by(7) {
+fn a_damaged_file_ends_the_run_in_an_orderly_way() {
+    let story = Capture::new().syn("10.0.0.2:40000", "10.0.0.1:22").refused().ping("10.0.0.2", "10.0.0.1");
+    for whole in [story.pcap(), story.pcapng(Order::Little)] {
+        for at in (0..whole.len()).step_by(2) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0xff;
             let run = fed(["read", "-f", "eve", "-"], bytes);
@@ -169,6 +170,37 @@ fn damage_anywhere_ends_the_run_in_an_orderly_way() {
             run.json();
         }
     }
+}
+
+#[test]
+fn damaged_frames_of_every_sort_are_read_to_the_end() {
+    let good = Capture::new()
+        .syn("10.0.0.2:40000", "10.0.0.1:22")
+        .accepted()
+        .used(20)
+        .udp("10.0.0.2:40000", "10.0.0.1:53", 9)
+        .port_unreachable()
+        .syn("[fd00::2]:40000", "[fd00::1]:22")
+        .udp("[fd00::2]:40000", "[fd00::1]:53", 9)
+        .ping("fd00::2", "fd00::1")
+        .who_has("10.0.0.2", "10.0.0.1");
+    let mut damaged = Capture::new();
+    for frame in &good.frames {
+        for at in 0..frame.bytes.len() {
+            damaged = damaged.frame(frame.bytes[..at].to_vec());
+            for mask in [0x01, 0x0f, 0x10, 0x80, 0xf0, 0xff] {
+                let mut bytes = frame.bytes.clone();
+                bytes[at] ^= mask;
+                damaged = damaged.frame(bytes.clone());
+                // What a wrong length speaks of is not there at all.
+                bytes.truncate(at + 20);
+                damaged = damaged.frame(bytes);
+            }
+        }
+    }
+    let run = fed(["read", "-f", "eve", "-"], damaged.pcap());
+    assert_eq!(run.status, Some(0), "{run:?}");
+    run.json();
 }
 
 #[test]

@@ -56,3 +56,38 @@ fn header_v2(input: &[u8]) -> Fields<'_, (u16, (u8, [u8; 6]))> {
         (be_u16, be_u16, be_u32, be_u16, be_u8, be_u8, array::<6>, array::<2>).parse(input)?;
     Ok((rest, (kind, (packet, mac))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{frame, hex, ipv4, ipv6, tcp},
+    };
+
+    #[test]
+    fn both_versions_give_sender_and_protocol() {
+        let v1 = [hex("0000 0001 0006 020000000002 0000 0800"), ipv4(6, &tcp(2))].concat();
+        let v2 = [hex("86dd 0000 00000002 0001 04 06 020000000002 0000"), ipv6(6, &tcp(2))].concat();
+        for (link, bytes) in [(113, v1), (276, v2)] {
+            let packet = decode(&frame(link, &bytes)).unwrap();
+            assert_eq!((packet.mac, packet.transport.ports().map(|p| p.dst)), ([2, 0, 0, 0, 0, 2], Some(80)));
+            assert!(!packet.marks.has(Marks::TO_MANY));
+        }
+    }
+
+    #[test]
+    fn what_went_to_all_is_marked() {
+        let arp = "0001 0800 06 04 0001 020000000002 0a000002 000000000000 0a000009";
+        let bytes = [hex("0001 0001 0006 020000000002 0000 0806"), hex(arp)].concat();
+        assert!(decode(&frame(113, &bytes)).unwrap().marks.has(Marks::TO_MANY));
+    }
+
+    #[test]
+    fn frames_of_other_worlds_are_named() {
+        let can = hex("0000 0118 0000 0000000000000000 000c");
+        assert_eq!(decode(&frame(113, &can)), Err(Skip::UnknownEthertype));
+        assert_eq!(decode(&frame(113, &can[..15])), Err(Skip::CutLinkHeader));
+        assert_eq!(decode(&frame(276, &can)), Err(Skip::CutLinkHeader));
+    }
+}

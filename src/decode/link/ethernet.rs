@@ -26,3 +26,27 @@ pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     }
     peel(ethertype, rest, packet)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{ethernet, frame, ipv4, tcp},
+    };
+
+    #[test]
+    fn the_sender_is_known_and_a_group_address_marked() {
+        let mut bytes = ethernet(0x0800, &ipv4(6, &tcp(2)));
+        let packet = decode(&frame(1, &bytes)).unwrap();
+        assert_eq!((packet.mac, packet.marks.has(Marks::TO_MANY)), ([2, 0, 0, 0, 0, 2], false));
+        bytes[0] |= GROUP;
+        assert!(decode(&frame(1, &bytes)).unwrap().marks.has(Marks::TO_MANY));
+    }
+
+    #[test]
+    fn a_cut_header_or_another_protocol_is_named() {
+        assert_eq!(decode(&frame(1, &[0; 13])), Err(Skip::CutLinkHeader));
+        assert_eq!(decode(&frame(1, &ethernet(0x88cc, &[0; 40]))), Err(Skip::UnknownEthertype));
+    }
+}

@@ -36,3 +36,32 @@ pub(super) fn open(input: &[u8]) -> Result<(u16, &[u8]), Skip> {
 fn snap(input: &[u8]) -> Fields<'_, ([u8; 3], u16)> {
     (array::<3>, be_u16).parse(input)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{ethernet, frame, hex, ipv4, tcp},
+    };
+
+    fn framed(header: &str) -> Result<Option<u16>, Skip> {
+        let payload = [hex(header), ipv4(6, &tcp(2))].concat();
+        let bytes = ethernet(payload.len() as u16, &payload);
+        decode(&frame(1, &bytes)).map(|packet| packet.transport.ports().map(|p| p.dst))
+    }
+
+    #[test]
+    fn ip_is_found_in_802_3_frames() {
+        assert_eq!(framed("aaaa03 000000 0800"), Ok(Some(80)));
+        assert_eq!(framed("aaaa03 0000f8 0800"), Ok(Some(80)));
+        assert_eq!(framed("060603"), Ok(Some(80)));
+    }
+
+    #[test]
+    fn what_switches_tell_each_other_is_not_ip() {
+        assert_eq!(framed("424203 0000"), Err(Skip::UnknownLlc));
+        assert_eq!(framed("aaaa03 00000c 2000"), Err(Skip::UnknownLlc));
+        assert_eq!(decode(&frame(1, &ethernet(2, &[0xaa, 0xaa]))), Err(Skip::CutLinkHeader));
+    }
+}

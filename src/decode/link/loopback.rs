@@ -24,3 +24,35 @@ pub(super) fn open(input: &[u8]) -> Opened<'_> {
     };
     Ok((kind, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{frame, hex, ipv4, ipv6, tcp},
+    };
+
+    #[test]
+    fn every_system_s_families_are_known_in_both_byte_orders() {
+        for (family, ip) in [
+            ("02000000", ipv4(6, &tcp(2))),
+            ("00000002", ipv4(6, &tcp(2))),
+            ("1e000000", ipv6(6, &tcp(2))),
+            ("0000001c", ipv6(6, &tcp(2))),
+            ("18000000", ipv6(6, &tcp(2))),
+        ] {
+            for link in [0, 108] {
+                let bytes = [hex(family), ip.clone()].concat();
+                let packet = decode(&frame(link, &bytes)).unwrap();
+                assert_eq!(packet.transport.ports().map(|p| p.dst), Some(80), "{family}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_family_is_named() {
+        assert_eq!(decode(&frame(0, &hex("07000000 45"))), Err(Skip::UnknownFamily));
+        assert_eq!(decode(&frame(0, &hex("020000"))), Err(Skip::CutLinkHeader));
+    }
+}

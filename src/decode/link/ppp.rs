@@ -58,3 +58,38 @@ fn protocol(input: &[u8]) -> Fields<'_, u16> {
     let short = map(verify(be_u8, |byte| byte & 1 == 1), u16::from);
     preceded(opt(tag(HDLC.as_slice())), alt((short, be_u16))).parse(input)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{frame, hex, ipv4, ipv6, tcp},
+    };
+
+    #[test]
+    fn ip_is_found_with_and_without_what_may_be_left_out() {
+        for (header, ip) in [
+            ("ff03 0021", ipv4(6, &tcp(2))),
+            ("0021", ipv4(6, &tcp(2))),
+            ("21", ipv4(6, &tcp(2))),
+            ("ff03 0057", ipv6(6, &tcp(2))),
+            ("0f00 0800", ipv4(6, &tcp(2))),
+            ("8f00 86dd", ipv6(6, &tcp(2))),
+        ] {
+            for link in [9, 50] {
+                let bytes = [hex(header), ip.clone()].concat();
+                let packet = decode(&frame(link, &bytes)).unwrap();
+                assert_eq!(packet.transport.ports().map(|p| p.dst), Some(80), "{header}");
+                assert_eq!(packet.marks.has(Marks::TO_MANY), header.starts_with("8f"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_s_own_talk_is_named() {
+        assert_eq!(decode(&frame(9, &hex("ff03 c021 01"))), Err(Skip::UnknownPppProtocol));
+        assert_eq!(decode(&frame(104, &hex("0f00 8035"))), Err(Skip::UnknownEthertype));
+        assert_eq!(decode(&frame(9, &hex("ff03"))), Err(Skip::CutLinkHeader));
+    }
+}

@@ -15,3 +15,24 @@ pub(super) fn open(input: &[u8]) -> Opened<'_> {
     };
     Ok((kind, input))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{
+        decode,
+        samples::{frame, ipv4, ipv6, tcp},
+    };
+
+    #[test]
+    fn the_version_tells() {
+        for link in super::super::RAW {
+            for bytes in [ipv4(6, &tcp(2)), ipv6(6, &tcp(2))] {
+                let packet = decode(&frame(link, &bytes)).unwrap();
+                assert_eq!((packet.transport.ports().map(|p| p.dst), packet.mac), (Some(80), [0; 6]));
+            }
+        }
+        assert_eq!(open(&[0x50]), Err(Skip::BadIpVersion));
+        assert_eq!(open(&[]), Err(Skip::CutLinkHeader));
+    }
+}
