@@ -65,6 +65,9 @@ pub struct Group {
     /// Doors on which the first one's source port and sequence number came again, the first included.
     repeated: u32,
     first: (u16, u32),
+    /// Doors that got the first one's flags, the first included.
+    alike: u32,
+    flags: u8,
     /// Answered doors that the source reset at once.
     pub half_open: u32,
     /// Connections completed and closed without a byte.
@@ -77,7 +80,18 @@ impl Group {
     pub fn new(shape: Shape, knock: &Knock) -> Self {
         let first = (knock.src_port, knock.isn);
         let technique = knock.technique;
-        Self { technique, shape, sum: 0, tally: Tally::default(), repeated: 0, first, half_open: 0, empty: 0 }
+        Self {
+            technique,
+            shape,
+            sum: 0,
+            tally: Tally::default(),
+            repeated: 0,
+            first,
+            alike: 0,
+            flags: knock.flags,
+            half_open: 0,
+            empty: 0,
+        }
     }
 
     /// Whether a knock belongs here.
@@ -96,8 +110,11 @@ impl Group {
         if self.first == (knock.src_port, knock.isn) {
             self.repeated += 1;
         }
+        self.alike += u32::from(self.flags == knock.flags);
         match knock.outcome {
             Outcome::Open => self.sum = self.sum.saturating_sub(STEP),
+            // Noise is dropped by whoever gets it: only what is refused, or alike, tells.
+            Outcome::Silent if knock.technique == Technique::TcpOther => {}
             // Silence is what UDP answers to a datagram that it takes or ignores: half a failure.
             Outcome::Silent if knock.technique == Technique::Udp => self.sum += HALF,
             _ => self.sum += STEP,
@@ -131,9 +148,8 @@ impl Group {
     /// Whether the group gives ground for suspicion.
     #[must_use]
     pub fn ground(&self, t: &Thresholds) -> Option<Ground> {
-        let doors = self.tally.doors();
         let vertical = matches!(self.shape, Shape::Vertical(_));
-        if !self.technique.is_honest() && doors >= u64::from(t.dishonest) {
+        if !self.technique.is_honest() && self.alike >= t.dishonest {
             return Some(Ground::Dishonest);
         }
         if self.technique.is_tcp() && self.repeated >= t.repeated {

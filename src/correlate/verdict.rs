@@ -43,8 +43,10 @@ pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
         Ground::Incoherent if unheard => doors >= 4 * u64::from(t.incoherent),
         Ground::Failures => failures(s, terrain, t),
         Ground::Blind => !unheard || doors >= u64::from(t.one_sided_hosts),
-        // These need no answers: the packets themselves tell.
-        Ground::Dishonest | Ground::Repeated | Ground::HalfOpen | Ground::EmptyConnects | Ground::Incoherent => true,
+        Ground::HalfOpen | Ground::EmptyConnects | Ground::Incoherent => true,
+        // These need no answers, the packets themselves tell; unless they are answers themselves, bent on the way.
+        Ground::Dishonest | Ground::Repeated if s.case.iter().all(is_from_service) => failures(s, terrain, t),
+        Ground::Dishonest | Ground::Repeated => true,
     };
     Verdict { guilty, one_sided: unheard }
 }
@@ -115,6 +117,7 @@ fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
         Outcome::Silent if knock.technique == Technique::Udp && refused => Weight::Fails(STEP),
         // Sent again unchanged: no answer had come, whether we would have seen one or not.
         Outcome::Silent if knock.marks.has(Marks::RETRIED) && !terrain.is_alive(knock.target) => Weight::Fails(STEP),
+        Outcome::Silent if knock.technique == Technique::TcpOther => Weight::Fails(0),
         Outcome::Silent if !terrain.is_in_view(knock.target) => Weight::Unseen,
         Outcome::Silent if knock.technique == Technique::Udp || terrain.is_alive(knock.target) => Weight::Fails(HALF),
         Outcome::Silent => Weight::Fails(STEP),
@@ -144,6 +147,11 @@ fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
         last = knock.ttl;
     }
     rises && (levels >= 3 || lowest <= LOW)
+}
+
+/// From a listener's port to a client's: what answers look like.
+fn is_from_service(knock: &Knock) -> bool {
+    knock.src_port < FIRST_UNPRIVILEGED && knock.port >= FIRST_UNPRIVILEGED
 }
 
 /// Datagrams from one fixed port to clients' ports, none answered: a server's answers, seen from mid-stream.
