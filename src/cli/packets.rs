@@ -6,14 +6,17 @@
 
 use std::{
     io::{self, BufWriter, ErrorKind, Write, stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{Failure, Outcome, say};
 use crate::{
     config::diagnostic::printable,
-    decode::{decode, describe::describe},
-    source::{Archive, Batch, Frame, Order, Pull, Sizes, Source},
+    decode::{
+        Skip, decode,
+        describe::{Described, describe},
+    },
+    source::{Archive, Batch, LinkType, Order, Pull, Sizes, Source},
 };
 
 /// Describes every frame.
@@ -25,13 +28,21 @@ pub fn packets(paths: &[PathBuf]) -> Result<Outcome, Failure> {
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let mut batch = Batch::default();
     let mut outcome = Outcome::Done;
+    let mut named = None;
     let written = loop {
         match archive.pull(&mut batch) {
-            Pull::Filled => {
-                if let Err(error) = write_batch(&mut out, &batch) {
-                    break Err(error);
+            Pull::Filled => match write_batch(&mut out, &batch) {
+                Ok(None) => {}
+                Ok(Some(unknown)) => {
+                    outcome = Outcome::Incomplete;
+                    // Once a file, however many batches it fills.
+                    if named != batch.origin {
+                        named.clone_from(&batch.origin);
+                        say(&format!("tripline: {}\n", printable(&unknown.told_of(&batch))));
+                    }
                 }
-            }
+                Err(error) => break Err(error),
+            },
             Pull::Trouble(trouble) => {
                 outcome = Outcome::Incomplete;
                 say(&format!("tripline: {}\n", printable(&trouble.to_string())));
@@ -49,19 +60,38 @@ pub fn packets(paths: &[PathBuf]) -> Result<Outcome, Failure> {
     }
 }
 
-fn write_batch(out: &mut impl Write, batch: &Batch) -> io::Result<()> {
+/// The first frame of a link type that has no decoder.
+struct UnknownLink {
+    link: LinkType,
+    number: u64,
+}
+
+impl UnknownLink {
+    fn told_of(&self, batch: &Batch) -> String {
+        let file = batch.origin.as_deref().unwrap_or(Path::new("-")).display();
+        format!("{file}: frame {}: link type {} is not known: its frames are skipped", self.number, self.link.0)
+    }
+}
+
+fn write_batch(out: &mut impl Write, batch: &Batch) -> io::Result<Option<UnknownLink>> {
+    let mut unknown = None;
     let mut result = Ok(());
     for piece in &batch.pieces {
         batch.walk(piece, |frame| {
-            if result.is_ok() {
-                result = write_frame(out, &frame);
+            if result.is_err() {
+                return;
             }
+            let decoded = decode(&frame);
+            if decoded == Err(Skip::UnknownLinkType) && unknown.is_none() {
+                unknown = Some(UnknownLink { link: frame.link, number: frame.number });
+            }
+            result = write_line(out, &describe(&frame, &decoded));
         });
     }
-    result
+    result.map(|()| unknown)
 }
 
-fn write_frame(out: &mut impl Write, frame: &Frame<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &describe(frame, &decode(frame)))?;
+fn write_line(out: &mut impl Write, described: &Described) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, described)?;
     out.write_all(b"\n")
 }

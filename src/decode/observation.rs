@@ -204,3 +204,41 @@ pub struct Observation {
     /// ICMP code.
     pub icmp_code: u8,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_either_family_reads_back_as_it_was_written() {
+        for text in ["10.0.0.1", "255.255.255.255", "fd00::1", "::1", "::"] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+            assert_eq!(address.as_v4().is_some(), !text.contains(':'), "{text}");
+        }
+        assert_eq!(Address::v4([10, 0, 0, 1]).as_v4(), Some(0x0a00_0001));
+    }
+
+    #[test]
+    fn groups_are_told_from_hosts() {
+        for (text, many) in [
+            ("223.255.255.255", false),
+            ("224.0.0.1", true),
+            ("239.255.255.250", true),
+            ("240.0.0.1", false),
+            ("255.255.255.255", true),
+            ("fe80::1", false),
+            ("ff02::1", true),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().is_many(), many, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_there_only_with_all_its_bits() {
+        let mut marks = Marks::default();
+        marks.set(Marks::CUT);
+        marks.set(Marks::BY_TARGET);
+        assert!(marks.has(Marks::CUT) && marks.has(Marks::BY_TARGET) && !marks.has(Marks::FRAGMENTED));
+    }
+}

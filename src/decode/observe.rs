@@ -48,9 +48,9 @@ pub fn observe(frame: &Frame<'_>, packet: &Packet, kind: Kind) -> Observation {
         }
         Transport::Icmp(icmp) => {
             (seen.icmp_type, seen.icmp_code) = (icmp.kind, icmp.code);
-            match icmp.quoted {
-                Some(quoted) => turn_round(&mut seen, packet, &quoted),
-                None => (seen.src_port, seen.dst_port) = (icmp.id, icmp.sequence),
+            (seen.src_port, seen.dst_port) = (icmp.id, icmp.sequence);
+            if let Some(quoted) = icmp.quoted {
+                turn_round(&mut seen, packet, &quoted);
             }
         }
         Transport::Arp(_) => seen.protocol = observation::ARP,

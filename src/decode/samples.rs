@@ -1,7 +1,7 @@
 //! Headers written out byte by byte, for the tests of this folder.
 //!
 //! In: what lies in a header. Out: both, as they go over a wire; checksums are 0, for nobody
-//! looks. The frames run from 10.0.0.2 or fd00::2 (02:…:02) to 10.0.0.1 or fd00::1 (02:…:01).
+//! looks. The frames run from host 2 to host 1 of 10.0.0.0/24 or `fd00::/64`.
 //! Read next: `mod.rs`.
 
 use super::{Address, Packet, Skip, decode};

@@ -58,12 +58,17 @@ pub(super) fn read(body: Body<'_>, packet: &mut Packet) -> usize {
 /// Up to the first chunk's type, and the tag in it.
 fn header(input: &[u8]) -> Fields<'_, Sctp> {
     let (rest, (ports, tag, _checksum, chunk)) = (transport::ports, be_u32, be_u32, be_u8).parse(input)?;
-    let initiate = (be_u8, be_u16, be_u32).parse(rest).map(|(_, (_, _, tag))| tag);
     let initiate_tag = match chunk {
-        chunk::INIT | chunk::INIT_ACK => initiate.unwrap_or_else(|_: nom::Err<()>| 0),
+        chunk::INIT | chunk::INIT_ACK => initiate_tag(rest).map_or(0, |(_, tag)| tag),
         _ => 0,
     };
     Ok((rest, Sctp { ports, tag, initiate_tag, chunk }))
+}
+
+/// Behind the chunk's type: flags, length, and how the sender wants to be called.
+fn initiate_tag(input: &[u8]) -> Fields<'_, u32> {
+    let (rest, (_flags, _length, tag)) = (be_u8, be_u16, be_u32).parse(input)?;
+    Ok((rest, tag))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ reasons! {
     CutLinkHeader = "cut-link-header",
     /// Neither IP nor ARP.
     UnknownEthertype = "unknown-ethertype",
-    /// An 802.2 service that carries no IP: spanning tree, IS-IS, NetBIOS and so on.
+    /// An 802.2 service that carries no IP: spanning tree, IS-IS and so on.
     UnknownLlc = "unknown-llc",
     /// An address family of the BSD loopback that is not IP.
     UnknownFamily = "unknown-address-family",

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     captures,
-    craft::{Capture, frame},
+    craft::{Capture, file::Order, frame},
     program::{fed, tripline},
 };
 
@@ -54,4 +54,14 @@ fn every_frame_of_every_recording_gets_its_line_and_a_reason_where_it_was_skippe
             assert!(frame["src_ip"].is_string() || frame["skipped"].is_string(), "{}: {frame}", recording.file);
         }
     }
+}
+
+#[test]
+fn an_unknown_link_type_is_named_and_never_guessed_at() {
+    let story = Capture::new().tcp("10.0.0.2:40000", "10.0.0.1:22", frame::SYN).refused();
+    let run = fed(["packets", "-"], story.pcap_of_link(Order::Little, 1_000, 147));
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains("frame 1: link type 147 is not known"), "{}", run.stderr);
+    let frames = run.json();
+    assert!(frames.len() == 2 && frames.iter().all(|frame| frame["skipped"] == "unknown-link-type"), "{frames:?}");
 }
