@@ -39,6 +39,14 @@ pub enum State {
     Incoming,
 }
 
+impl State {
+    /// Whether an answer may still come, late as it may be.
+    #[must_use]
+    pub fn is_unanswered(self) -> bool {
+        matches!(self, Self::Pending | Self::Silent)
+    }
+}
+
 /// A door, and who knocks: the key of a contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Door {

@@ -2,7 +2,7 @@
 //!
 //! In: ports, addresses. Out: how many there were, and whether that is exact.
 //! Ports are 65,536 at most: a bitmap in blocks is always exact. Addresses are kept as keyed hashes
-//! up to a bound and estimated by linear counting and then HyperLogLog beyond it; the hash is keyed, so
+//! up to a bound and estimated by linear counting and then `HyperLogLog` beyond it; the hash is keyed, so
 //! that nobody can choose addresses that count for nothing (Paterson and Raynal 2021).
 //! Source: Flajolet et al. 2007.
 
@@ -64,10 +64,8 @@ impl PortSet {
                 return None;
             }
         }
-        let text = |&(first, last): &(u16, u16)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
-        };
+        let text =
+            |&(first, last): &(u16, u16)| if first == last { first.to_string() } else { format!("{first}-{last}") };
         Some(ranges.iter().map(text).collect::<Vec<_>>().join(","))
     }
 
@@ -88,7 +86,7 @@ const REGISTERS: usize = 1_024;
 pub enum HashSet {
     /// All hashes, sorted.
     Exact(Vec<u64>),
-    /// HyperLogLog registers.
+    /// `HyperLogLog` registers.
     Estimate(Vec<u8>),
 }
 
@@ -107,7 +105,9 @@ impl HashSet {
                 hashes.insert(at, hash);
                 if hashes.len() > EXACT {
                     let mut registers = vec![0; REGISTERS];
-                    hashes.iter().for_each(|&h| register(&mut registers, h));
+                    for &h in hashes.iter() {
+                        register(&mut registers, h);
+                    }
                     *self = Self::Estimate(registers);
                 }
                 true
@@ -158,7 +158,7 @@ fn estimate(registers: &[u8]) -> u64 {
     let m = registers.len() as f64;
     let sum: f64 = registers.iter().map(|&r| (-f64::from(r)).exp2()).sum();
     let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
-    let empty = registers.iter().filter(|&&r| r == 0).count() as f64;
+    let empty = registers.iter().map(|r| f64::from(u8::from(*r == 0))).sum::<f64>();
     // Linear counting is better while registers are empty.
     let best = if raw <= 2.5 * m && empty > 0.0 { m * (m / empty).ln() } else { raw };
     best.round() as u64

@@ -196,7 +196,7 @@ impl Cell {
         }
         let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
         if let Some((slot, contact)) = self.contacts.find(&self.key, &asked) {
-            if matches!(contact.state, State::Pending | State::Silent) {
+            if contact.state.is_unanswered() {
                 self.answered(slot, &asked, Word::Open, o);
             }
         } else {
@@ -353,13 +353,11 @@ impl Cell {
         }
         let Some((door, word)) = answer(o) else { return };
         match self.contacts.find(&self.key, &door) {
-            Some((slot, contact)) => {
-                if matches!(contact.state, State::Pending | State::Silent) && echoes(o, contact) {
-                    self.answered(slot, &door, word, o);
-                }
+            Some((slot, contact)) if contact.state.is_unanswered() && echoes(o, contact) => {
+                self.answered(slot, &door, word, o);
             }
             None if o.kind == Kind::Tcp && word == Word::Closed => self.unasked_reset(o, &door),
-            None => {}
+            _ => {}
         }
     }
 
@@ -385,7 +383,7 @@ impl Cell {
                 o,
             ),
             Word::Closed => {
-                self.tell_once(door.source, What::Alive { target: door.target }, (door.target.0 >> 8, 0_u8, 0_u16), o)
+                self.tell_once(door.source, What::Alive { target: door.target }, (door.target.0 >> 8, 0_u8, 0_u16), o);
             }
             Word::Unreachable | Word::Traced => {}
         }

@@ -32,6 +32,13 @@ pub struct Life {
 }
 
 impl Life {
+    /// The first event of a scan that began at `start`.
+    #[must_use]
+    pub fn new(source: Address, technique: Technique, start: Time, kind: Kind, doors: u64, one_sided: bool) -> Self {
+        let id = identity("tripline", &source.to_string(), technique.name(), start.0);
+        Self { id, rev: 1, technique, kind, one_sided, doors }
+    }
+
     /// A new event of this life.
     fn next(&mut self, kind: Kind, doors: u64) -> Self {
         self.rev += 1;
@@ -60,19 +67,8 @@ impl Lives {
         self.0.contains_key(&(source, technique))
     }
 
-    /// A scan begins: `shown` is the technique that its events name.
-    pub fn begin(
-        &mut self,
-        source: Address,
-        technique: Technique,
-        shown: Technique,
-        start: Time,
-        kind: Kind,
-        doors: u64,
-        one_sided: bool,
-    ) -> (Phase, Life) {
-        let id = identity("tripline", &source.to_string(), shown.name(), start.0);
-        let life = Life { id, rev: 1, technique: shown, kind, one_sided, doors };
+    /// A scan begins. Its key is the technique by which it was found; `life` tells that which it is shown under.
+    pub fn begin(&mut self, source: Address, technique: Technique, life: Life) -> (Phase, Life) {
         self.0.insert((source, technique), life.clone());
         (Phase::Begin, life)
     }

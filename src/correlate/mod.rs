@@ -18,7 +18,10 @@ use tripline_plugin::{Event, event::Phase};
 
 use crate::{
     cells::{Report, Suspicion, What},
-    correlate::{life::Lives, terrain::Terrain},
+    correlate::{
+        life::{Life, Lives},
+        terrain::Terrain,
+    },
     decode::Address,
     dispatch::Key,
     presets::tripline::Thresholds,
@@ -104,15 +107,15 @@ impl Correlate {
     }
 
     /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.
-    fn suspect(&mut self, source: Address, s: &Suspicion) -> Option<(Phase, life::Life)> {
+    fn suspect(&mut self, source: Address, s: &Suspicion) -> Option<(Phase, Life)> {
         let (kind, doors) = (event::kind(s), s.evidence.tally.doors());
         if self.lives.has(source, s.technique) {
             return self.lives.grow(source, s.technique, kind, doors, false);
         }
         let verdict = verdict::judge(s, &self.terrain, &self.thresholds);
         verdict.guilty.then(|| {
-            let shown = event::shown(s);
-            self.lives.begin(source, s.technique, shown, s.evidence.start, kind, doors, verdict.one_sided)
+            let life = Life::new(source, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
+            self.lives.begin(source, s.technique, life)
         })
     }
 }

@@ -39,14 +39,13 @@ pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
     let unheard = s.case.iter().all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target));
     let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
-        // Peers that are gone look the same from one side: only a great many tell.
-        Ground::Incoherent if unheard => doors >= 4 * u64::from(t.incoherent),
         Ground::Failures => failures(s, terrain, t),
+        // Peers that are gone look the same from one side: only a great many tell.
+        Ground::Incoherent => !unheard || doors >= 4 * u64::from(t.incoherent),
         Ground::Blind => !unheard || doors >= u64::from(t.one_sided_hosts),
-        Ground::HalfOpen | Ground::EmptyConnects | Ground::Incoherent => true,
-        // These need no answers, the packets themselves tell; unless they are answers themselves, bent on the way.
-        Ground::Dishonest | Ground::Repeated if s.case.iter().all(is_from_service) => failures(s, terrain, t),
-        Ground::Dishonest | Ground::Repeated => true,
+        // The packets themselves tell; unless they are answers, bent on the way.
+        Ground::Dishonest | Ground::Repeated => !s.case.iter().all(is_from_service) || failures(s, terrain, t),
+        Ground::HalfOpen | Ground::EmptyConnects => true,
     };
     Verdict { guilty, one_sided: unheard }
 }
@@ -106,21 +105,31 @@ enum Weight {
 
 /// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
 fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
-    let blamed = || terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
+    let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
     match knock.outcome {
         Outcome::Open => Weight::Succeeds,
-        _ if blamed() => Weight::Fails(0),
+        _ if blamed => Weight::Fails(0),
         // Who comes back to a door that refused it wants in; a scanner has its answer.
         Outcome::Closed if knock.marks.has(Marks::PERSISTED) => Weight::Fails(HALF),
         Outcome::Closed | Outcome::Unreachable => Weight::Fails(STEP),
+        Outcome::Silent => weigh_silence(knock, terrain, refused),
+    }
+}
+
+/// What no answer counts.
+fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
+    let alive = terrain.is_alive(knock.target);
+    match knock.technique {
         // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
-        Outcome::Silent if knock.technique == Technique::Udp && refused => Weight::Fails(STEP),
+        Technique::Udp if refused => Weight::Fails(STEP),
+        // Noise is dropped by whoever gets it.
+        Technique::TcpOther => Weight::Fails(0),
         // Sent again unchanged: no answer had come, whether we would have seen one or not.
-        Outcome::Silent if knock.marks.has(Marks::RETRIED) && !terrain.is_alive(knock.target) => Weight::Fails(STEP),
-        Outcome::Silent if knock.technique == Technique::TcpOther => Weight::Fails(0),
-        Outcome::Silent if !terrain.is_in_view(knock.target) => Weight::Unseen,
-        Outcome::Silent if knock.technique == Technique::Udp || terrain.is_alive(knock.target) => Weight::Fails(HALF),
-        Outcome::Silent => Weight::Fails(STEP),
+        _ if knock.marks.has(Marks::RETRIED) && !alive => Weight::Fails(STEP),
+        _ if !terrain.is_in_view(knock.target) => Weight::Unseen,
+        Technique::Udp => Weight::Fails(HALF),
+        _ if alive => Weight::Fails(HALF),
+        _ => Weight::Fails(STEP),
     }
 }
 

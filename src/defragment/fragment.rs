@@ -111,7 +111,7 @@ impl Datagram<'_> {
         let Header { src, dst, id, protocol, ttl, tos, vlan, mac, marks, .. } = self.header;
         // The low half is the whole of an IPv4 identification; of IPv6 no packet tells one.
         let ip_id = if self.header.ipv6 { 0 } else { id as u16 };
-        let first = Packet { src, dst, ip_id, protocol, ttl, tos, vlan, mac, marks, ..Packet::default() };
+        let first = Packet { src, dst, mac, vlan, ip_id, ttl, tos, protocol, marks, ..Packet::default() };
         decode::decode_rebuilt(&first, self.payload, self.len as usize)
     }
 }

@@ -3,7 +3,7 @@
 //! In: addresses, tuples; the first frames of the input. Out: hashes and a [`Key`].
 //! When reading, the key comes from the input itself, so that a run can be repeated and yet
 //! nobody who crafts packets knows where they will fall. Hashes never leave the process.
-//! Source: docs/ARCHITECTURE.md; measured: foldhash with its `quality` finish costs 1.2 ns a key; SipHash 10 to 17.
+//! Source: docs/ARCHITECTURE.md; measured: foldhash with its `quality` finish costs 1.2 ns a key; `SipHash` 10 to 17.
 
 use std::hash::{BuildHasher, Hash};
 

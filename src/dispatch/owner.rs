@@ -37,10 +37,9 @@ pub fn owners(o: &Observation) -> Owners {
         // A reset answers, and it ends what its sender began. A SYN-ACK answers. All else is its sender's.
         Kind::Tcp if o.flags & RST != 0 => (true, true),
         Kind::Tcp if o.flags & (SYN | ACK) == SYN | ACK => (false, true),
-        Kind::Tcp => (true, false),
         // Who speaks first decides which of two is the answer: both must know.
         Kind::Udp | Kind::Other => (true, true),
-        Kind::IcmpRequest | Kind::SctpInit | Kind::SctpCookieEcho | Kind::ArpRequest => (true, false),
+        Kind::Tcp | Kind::IcmpRequest | Kind::SctpInit | Kind::SctpCookieEcho | Kind::ArpRequest => (true, false),
         Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply => (false, true),
     };
     Owners { sender, receiver }

@@ -93,10 +93,10 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     while more || !decoded.batch.pieces.is_empty() {
         front.locator.note(&fresh.batch);
         let pulled = pool.scope(|jobs| {
-            let share = cells.len().div_ceil(plan.shards * 4).max(1);
-            for (n, part) in cells.chunks_mut(share).enumerate() {
+            let together = cells.len().div_ceil(plan.shards * 4).max(1);
+            for (n, part) in cells.chunks_mut(together).enumerate() {
                 let decoded = &decoded;
-                jobs.spawn(move || see(part, n * share, decoded));
+                jobs.spawn(move || see(part, n * together, decoded));
             }
             for (batch, piece, work) in fresh.work() {
                 jobs.spawn(move || work.digest(batch, piece, wanted));
@@ -116,14 +116,16 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         more = pulled;
     }
     front.deliver(sink);
-    cells.iter_mut().for_each(|cell| cell.finish(last));
+    for cell in &mut cells {
+        cell.finish(last);
+    }
     front.take(cells.iter_mut(), Vec::new());
     front.deliver(sink);
     defragmenter.finish();
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
-    totals.defragmented = defragmenter.counts().clone();
+    totals.defragmented = *defragmenter.counts();
     totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
     totals.stopped = feed.stopped;
     Ok(totals)
