@@ -23,6 +23,8 @@ pub const UDP: u8 = 17;
 pub const SCTP: u8 = 132;
 /// ICMP's protocol number; ICMPv6 is folded into it.
 pub const ICMP: u8 = 1;
+/// ICMPv6's protocol number.
+const ICMPV6: u8 = 58;
 /// Stands for "a protocol as such": the door's port is the protocol number.
 pub const ANY: u8 = 0;
 
@@ -133,7 +135,9 @@ fn error(o: &Observation) -> Option<(Door, Word)> {
         (_, TCP) => (TCP, o.src_port),
         (_, UDP) => (UDP, o.src_port),
         (_, SCTP) => (SCTP, o.src_port),
-        (_, ICMP | 58) => (ICMP, 8),
+        // Of a quoted ping the flags hold the type; only requests are evidence, and anybody may quote anything.
+        (_, ICMP | ICMPV6) if o.flags == 13 || o.flags == 17 => (ICMP, u16::from(o.flags)),
+        (_, ICMP | ICMPV6) => (ICMP, 8),
         (_, number) => (ANY, u16::from(number)),
     };
     let word = match class {
@@ -156,6 +160,7 @@ pub fn echoes(o: &Observation, contact: &Contact) -> bool {
         Kind::Tcp => o.tcp_seq == contact.echo,
         Kind::IcmpError if o.protocol == TCP => o.tcp_seq == contact.isn,
         Kind::IcmpReply => u32::from(o.src_port) == contact.echo,
+        Kind::IcmpError if o.protocol == ICMP || o.protocol == ICMPV6 => u32::from(o.dst_port) == contact.echo,
         Kind::IcmpError if o.protocol == UDP || o.protocol == SCTP => o.dst_port == contact.src_port,
         _ => true,
     }

@@ -14,7 +14,7 @@ use crate::{
         walk::{Ground, HALF, STEP, Shape},
     },
     correlate::terrain::Terrain,
-    decode::{Marks, observation::ARP},
+    decode::{Address, Marks, observation::ARP},
     presets::tripline::Thresholds,
 };
 
@@ -90,7 +90,15 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
         };
         let enough_unseen = match shape {
             Shape::Vertical(_) => t.one_sided_ports,
-            Shape::Horizontal(_) if s.technique == Technique::Arp => t.one_sided_arp,
+            // A span port shows a gateway's questions for its whole network, and not the answers.
+            Shape::Horizontal(_) if s.technique == Technique::Arp => {
+                if are_neighbours(group()) {
+                    t.arp
+                } else {
+                    u32::MAX
+                }
+            }
+            Shape::Horizontal(_) if are_neighbours(group()) => t.one_sided_neighbours,
             Shape::Horizontal(_) => t.one_sided_hosts,
         };
         highest >= threshold * STEP || (successes == 0 && unseen >= enough_unseen)
@@ -156,6 +164,16 @@ fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
         last = knock.ttl;
     }
     rises && (levels >= 3 || lowest <= LOW)
+}
+
+/// Whether hosts lie side by side: no more gaps between their addresses than hosts.
+fn are_neighbours<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
+    let (mut lowest, mut highest, mut hosts) = (u128::MAX, 0, 0);
+    for knock in group {
+        let Address(address) = knock.target;
+        (lowest, highest, hosts) = (address.min(lowest), address.max(highest), hosts + 1);
+    }
+    highest.saturating_sub(lowest) < 2 * hosts
 }
 
 /// From a listener's port to a client's: what answers look like.

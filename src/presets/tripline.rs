@@ -36,11 +36,11 @@ pub struct Thresholds {
     pub one_sided_ports: u32,
     /// Silent hosts that convict where nothing is ever heard from their network.
     pub one_sided_hosts: u32,
+    /// The same when they are neighbours, the most of their addresses without a gap: who has business with
+    /// hosts does not find them by counting.
+    pub one_sided_neighbours: u32,
     /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too.
     pub arp: u32,
-    /// The same where no ARP answer is ever seen: a span port shows the broadcast questions of a whole
-    /// network, and not their answers.
-    pub one_sided_arp: u32,
     /// Nanoseconds after which a first contact without an answer is silent.
     pub answer_wait: i64,
     /// Nanoseconds without a probe after which a scan is over.
@@ -62,8 +62,8 @@ impl Default for Thresholds {
             incoherent_percent: 80,
             one_sided_ports: 10,
             one_sided_hosts: 20,
+            one_sided_neighbours: 8,
             arp: 16,
-            one_sided_arp: 64,
             answer_wait: Time::SECOND,
             quiet: 3_600 * Time::SECOND,
         }
