@@ -88,19 +88,18 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
             _ if successes == 0 => t.walk,
             _ => t.walk_after_success,
         };
+        let neighbours = are_neighbours(group());
         let enough_unseen = match shape {
             Shape::Vertical(_) => t.one_sided_ports,
-            // A span port shows a gateway's questions for its whole network, and not the answers.
-            Shape::Horizontal(_) if s.technique == Technique::Arp => {
-                if are_neighbours(group()) {
-                    t.arp
-                } else {
-                    u32::MAX
-                }
-            }
-            Shape::Horizontal(_) if are_neighbours(group()) => t.one_sided_neighbours,
+            Shape::Horizontal(_) if s.technique == Technique::Arp => t.arp,
+            Shape::Horizontal(_) if neighbours => t.one_sided_neighbours,
             Shape::Horizontal(_) => t.one_sided_hosts,
         };
+        // A gateway asks for whomever it has packets for, up and down its networks: a sweep asks in rows. And a
+        // span port shows the questions, which go to all, without the answers.
+        if s.technique == Technique::Arp && !neighbours {
+            return false;
+        }
         highest >= threshold * STEP || (successes == 0 && unseen >= enough_unseen)
     })
 }
