@@ -18,18 +18,21 @@ pub const TRIPLINE: &str = "tripline";
 pub const PRESETS: [&str; 2] = [TRIPLINE, "scanlogd"];
 
 /// The thresholds of `tripline`, as its fields are called.
-const THRESHOLDS: [(&str, Quantity); 13] = [
+const THRESHOLDS: [(&str, Quantity); 16] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),
     ("repeated", Quantity::Count),
     ("half-open", Quantity::Count),
     ("empty-connects", Quantity::Count),
+    ("blind", Quantity::Count),
+    ("blind-percent", Quantity::Count),
     ("incoherent", Quantity::Count),
     ("incoherent-percent", Quantity::Count),
     ("one-sided-ports", Quantity::Count),
     ("one-sided-hosts", Quantity::Count),
     ("arp", Quantity::Count),
+    ("one-sided-arp", Quantity::Count),
     ("answer-wait", Quantity::Duration),
     ("quiet", Quantity::Duration),
 ];
