@@ -161,7 +161,7 @@ fn flags_that_no_honest_stack_sends_are_named_by_what_they_are() {
 #[test]
 fn sweeps_of_echo_requests_datagrams_and_arp_are_horizontal() {
     let sweep = |ask: fn(Capture, &str) -> Capture| {
-        (1..=40).fold(Capture::new(), |story, host| ask(story, &format!("10.0.0.{}", 10 + host)).wait(0.05))
+        (1..=80).fold(Capture::new(), |story, host| ask(story, &format!("10.0.0.{}", 10 + host)).wait(0.05))
     };
     for (technique, story) in [
         ("icmp-echo", sweep(|story, host| story.ping("10.0.0.2", host))),
