@@ -33,7 +33,6 @@ const THRESHOLDS: [(&str, Quantity); 16] = [
     ("one-sided-hosts", Quantity::Count),
     ("one-sided-neighbours", Quantity::Count),
     ("arp", Quantity::Count),
-    ("one-sided-arp", Quantity::Count),
     ("answer-wait", Quantity::Duration),
     ("quiet", Quantity::Duration),
 ];
