@@ -40,6 +40,12 @@ pub enum State {
 }
 
 impl State {
+    /// Whether the door has answered as one who wants to talk.
+    #[must_use]
+    pub fn is_answered(self) -> bool {
+        matches!(self, Self::Open | Self::Reset | Self::Emptied | Self::Completed)
+    }
+
     /// Whether an answer may still come, late as it may be.
     #[must_use]
     pub fn is_unanswered(self) -> bool {

@@ -35,7 +35,7 @@ use crate::{
         waiting::Waiting,
     },
     decode::{Address, Kind, Marks, Observation},
-    dispatch::{CELLS, Key, Role},
+    dispatch::{CELLS, Key, Role, Sighting},
     presets::tripline::Thresholds,
     source::Time,
 };
@@ -48,7 +48,7 @@ const WAITING_SHARE: usize = 8;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
-/// UDP flows of a second that are remembered as settled: 4 KiB a cell.
+/// Errands that are remembered as settled: 4 KiB a cell.
 const SETTLED: usize = 512;
 
 /// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
@@ -88,7 +88,7 @@ pub struct Cell {
     deadlines: Deadlines,
     /// Direct-mapped memory of what was told already; forgetting only repeats a report.
     seen: Vec<u64>,
-    /// Direct-mapped memory of UDP flows of which this second's next datagrams say nothing new.
+    /// Direct-mapped memory of errands of which more packets say nothing new for now.
     settled: Vec<u64>,
     early: u64,
     reports: Vec<Report>,
@@ -144,52 +144,38 @@ impl Cell {
 
     /// Takes in one packet of one of its addresses. What falls due before it comes first.
     #[inline]
-    pub fn see(&mut self, o: &Observation, role: Role) {
-        self.advance(o.clock);
-        if o.kind == Kind::Udp {
-            self.datagram(o, role);
-        } else if role == Role::Sender {
-            self.sent(o);
-        } else {
-            self.received(o);
-        }
-    }
-
-    /// What a UDP flow of this second is called among the settled ones, and its place there.
-    #[inline]
-    fn flow(&self, o: &Observation, role: Role) -> (u64, usize) {
-        let second = o.clock.0 / Time::SECOND;
-        let ports = u32::from(o.src_port) << 16 | u32::from(o.dst_port);
-        let flow = self.key.hash((o.src, o.dst, ports, second, role as u8));
-        (flow, (((flow >> 32) * self.settled.len() as u64) >> 32) as usize)
-    }
-
-    /// A UDP datagram. One in four frames of a network is one, nearly all on flows that are settled: the
-    /// door has answered, or they are the answers. Those are looked up once a second.
-    fn datagram(&mut self, o: &Observation, role: Role) {
-        let (flow, at) = self.flow(o, role);
-        if self.settled.get(at) == Some(&flow) {
+    pub fn see(&mut self, sighting: Sighting<'_>) {
+        let Sighting { observation: o, role, errand } = sighting;
+        let at = (((errand >> 32) * self.settled.len() as u64) >> 32) as usize;
+        if errand != 0 && self.settled.get(at) == Some(&errand) {
             return;
         }
-        let is_settled = match role {
-            Role::Sender => self.sent_datagram(o),
-            Role::Receiver => self.received_datagram(o),
+        self.advance(o.clock);
+        let is_settled = match (o.kind, role) {
+            (Kind::Udp, Role::Sender) => self.sent_datagram(o),
+            (Kind::Udp, Role::Receiver) => self.received_datagram(o),
+            (_, Role::Sender) => self.sent(o),
+            (_, Role::Receiver) => self.received(o),
         };
-        if let Some(place) = self.settled.get_mut(at).filter(|_| is_settled) {
-            *place = flow;
+        if let Some(place) = self.settled.get_mut(at).filter(|_| is_settled && errand != 0) {
+            *place = errand;
         }
     }
 
-    /// True when the same datagram again would change nothing.
+    /// True when another datagram of the errand would change nothing.
     fn sent_datagram(&mut self, o: &Observation) -> bool {
         if is_silly(o) || is_nobody(o.src) {
             return true;
         }
         let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
-        self.contacts.find(&self.key, &back).is_some() || self.probe(o, Technique::Udp) == State::Open
+        let to_lower = o.dst_port <= o.src_port;
+        if self.contacts.find(&self.key, &back).is_some() {
+            return !to_lower;
+        }
+        self.probe(o, Technique::Udp) == State::Open && to_lower
     }
 
-    /// True when the same datagram again would change nothing.
+    /// True when another datagram of the errand would change nothing.
     fn received_datagram(&mut self, o: &Observation) -> bool {
         if is_silly(o) {
             return true;
@@ -199,12 +185,13 @@ impl Cell {
             if contact.state.is_unanswered() {
                 self.answered(slot, &asked, Word::Open, o);
             }
+            o.src_port < o.dst_port
         } else {
             // Whoever speaks first on UDP probes; what its partner sends back is an answer.
             let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
             self.contacts.find_or_insert(&self.key, &door, o.clock);
+            o.dst_port <= o.src_port
         }
-        true
     }
 
     /// Lets the clock go on to `now`.
@@ -231,17 +218,15 @@ impl Cell {
         }
     }
 
-    /// One of its addresses sent this.
-    fn sent(&mut self, o: &Observation) {
+    /// One of its addresses sent this. True when another packet of the errand would change nothing.
+    fn sent(&mut self, o: &Observation) -> bool {
         if o.kind == Kind::IcmpError || is_silly(o) || is_nobody(o.src) {
-            return;
+            return true;
         }
         match probes(o) {
-            Some(technique) => {
-                self.probe(o, technique);
-            }
+            Some(technique) => self.probe(o, technique).is_answered(),
             None if o.kind == Kind::Tcp && o.flags & SYN == 0 => self.close(o),
-            None => {}
+            None => true,
         }
     }
 
@@ -302,7 +287,8 @@ impl Cell {
     }
 
     /// A FIN or RST: what the source does with a door that answered, or a probe that looks like an end.
-    fn close(&mut self, o: &Observation) {
+    /// True when another would change nothing.
+    fn close(&mut self, o: &Observation) -> bool {
         let door = door_of(o, Technique::TcpSyn);
         let Some((slot, contact)) = self.contacts.find(&self.key, &door) else {
             // No connection that we know of. Towards a listener's port from a client's these may be probes.
@@ -311,10 +297,10 @@ impl Cell {
             } else if o.flags & RST == 0 && o.dst_port < FIRST_UNPRIVILEGED && o.src_port >= FIRST_UNPRIVILEGED {
                 self.probe(o, Technique::TcpMaimon);
             }
-            return;
+            return false;
         };
         if contact.technique != Technique::TcpSyn {
-            return;
+            return false;
         }
         let sent = o.tcp_seq.wrapping_sub(contact.isn).wrapping_sub(1);
         let after = match contact.state {
@@ -331,8 +317,9 @@ impl Cell {
                 contact.state = State::Completed;
                 let contact = *contact;
                 self.conclude(slot, &contact, silent, Moment::of(o));
-                return;
+                return true;
             }
+            State::Completed | State::Emptied | State::Reset => return true,
             _ => None,
         };
         if let Some(after) = after {
@@ -344,20 +331,26 @@ impl Cell {
             let knock = Knock::of(contact);
             self.follow_up(door.source, &knock, Moment::of(o));
         }
+        false
     }
 
-    /// One of its addresses was sent this.
-    fn received(&mut self, o: &Observation) {
+    /// One of its addresses was sent this. True when another packet of the errand would change nothing.
+    fn received(&mut self, o: &Observation) -> bool {
         if is_silly(o) {
-            return;
+            return true;
         }
-        let Some((door, word)) = answer(o) else { return };
+        let Some((door, word)) = answer(o) else { return true };
         match self.contacts.find(&self.key, &door) {
             Some((slot, contact)) if contact.state.is_unanswered() && echoes(o, contact) => {
                 self.answered(slot, &door, word, o);
+                true
             }
-            None if o.kind == Kind::Tcp && word == Word::Closed => self.unasked_reset(o, &door),
-            _ => {}
+            Some((_, contact)) => contact.state.is_answered(),
+            None if o.kind == Kind::Tcp && word == Word::Closed => {
+                self.unasked_reset(o, &door);
+                false
+            }
+            None => false,
         }
     }
 

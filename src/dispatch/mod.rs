@@ -13,4 +13,4 @@ pub mod scatter;
 pub use hash::{CELLS, Key, KeyMaker};
 pub use owner::Role;
 pub use pool::{Pool, PoolError};
-pub use scatter::Scattered;
+pub use scatter::{Scattered, Sighting};

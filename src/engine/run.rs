@@ -138,7 +138,7 @@ fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
     }
     for (cell, number) in cells.iter_mut().zip(first..) {
         for work in lot.done() {
-            work.scattered.of(number).for_each(|(o, role)| cell.see(o, role));
+            work.scattered.of(number).for_each(|sighting| cell.see(sighting));
         }
         cell.advance(lot.batch.clock.now());
     }
