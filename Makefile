@@ -24,7 +24,7 @@ test:
 
 bench:
 	@scripts/setup
-	$(CARGO) bench --workspace
+	$(CARGO) bench --bench '*'
 
 fmt:
 	@scripts/setup test
