@@ -49,7 +49,7 @@ const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
 /// Errands that are remembered as settled: 4 KiB a cell.
-const SETTLED: usize = 512;
+const SETTLED: usize = 256;
 
 /// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
 const WINDOW: u32 = 1 << 30;

@@ -12,7 +12,7 @@ use foldhash::quality::FixedState;
 use crate::{
     cells::{
         evidence::Evidence,
-        knock::{Knock, Tally},
+        knock::{After, Knock, Tally},
         outcome::Outcome,
         technique::Technique,
         walk::{Ground, Group, STEP, Shape},
@@ -25,6 +25,8 @@ use crate::{
 
 /// Knocks that are kept of a source that is not yet a scanner.
 const KNOCKS: usize = 64;
+/// Of those, the latest that a probe is compared with.
+const LATELY: usize = 8;
 /// Groups that are kept of it.
 const GROUPS: usize = 48;
 /// Techniques that an incoherent crowd is counted for.
@@ -146,14 +148,9 @@ impl Suspect {
             let due = scan.take(&knock, target);
             return if due { Effect::Report(knock.technique) } else { Effect::None };
         }
+        let speaks = knock.failed() || self.repeats(&knock);
         self.remember(knock);
-        let mut ground = None;
-        let shapes = [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)];
-        for shape in shapes.into_iter().take(if knock.technique == Technique::TcpAck { 1 } else { 2 }) {
-            let group = self.group(shape, &knock);
-            group.step(&knock);
-            ground = ground.or_else(|| group.ground(t).map(|g| (g, Some(shape))));
-        }
+        let ground = self.walk(&knock, speaks, t, |group| group.step(&knock));
         let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
         ground.map_or(Effect::None, |(ground, shape)| self.suspect(&knock, ground, shape, now, key))
     }
@@ -169,22 +166,11 @@ impl Suspect {
             }
             return Effect::None;
         }
-        if let Some(k) = self
-            .knocks
-            .iter_mut()
-            .find(|k| (k.technique, k.target, k.port) == (after.technique, after.target, after.port))
-        {
-            k.after = after.after;
-        }
-        let mut ground = None;
-        for group in self.groups.iter_mut().filter(|g| g.holds(after)) {
-            match after.after {
-                crate::cells::knock::After::Reset => group.half_open += 1,
-                crate::cells::knock::After::Empty => group.empty += 1,
-                _ => {}
-            }
-            ground = ground.or_else(|| group.ground(t).map(|g| (g, Some(group.shape))));
-        }
+        let same = |k: &&mut Knock| (k.technique, k.target, k.port) == (after.technique, after.target, after.port);
+        let Some(knock) = self.knocks.iter_mut().find(same) else { return Effect::None };
+        knock.after = after.after;
+        let speaks = matches!(after.after, After::Reset | After::Empty);
+        let ground = self.walk(after, speaks, t, |group| group.then(after.after));
         ground.map_or(Effect::None, |(ground, shape)| self.suspect(after, ground, shape, now, key))
     }
 
@@ -227,20 +213,55 @@ impl Suspect {
         self.knocks.push(knock);
     }
 
-    fn group(&mut self, shape: Shape, knock: &Knock) -> &mut Group {
-        let at = self.groups.iter().position(|g| g.shape == shape && g.technique == knock.technique);
-        let at = at.unwrap_or_else(|| {
-            if self.groups.len() >= GROUPS {
-                let weight = |g: &Group| (g.sum, g.half_open, g.empty, g.tally.doors());
-                let least = (0..self.groups.len()).min_by_key(|&i| self.groups.get(i).map(weight));
-                self.groups.remove(least.unwrap_or(0));
+    /// Whether a probe has the source port and sequence number of one of the last: no kernel's does.
+    fn repeats(&self, knock: &Knock) -> bool {
+        let mut lately = self.knocks.iter().rev().take(LATELY);
+        knock.technique.is_tcp() && lately.any(|k| (k.src_port, k.isn) == (knock.src_port, knock.isn))
+    }
+
+    /// Lets the groups of a knock take `step`; their ground for suspicion, if they give any. Groups are made when
+    /// a member first says something (`speaks`): honest clients have none. What was there before counts then.
+    fn walk(
+        &mut self,
+        knock: &Knock,
+        speaks: bool,
+        t: &Thresholds,
+        step: impl Fn(&mut Group),
+    ) -> Option<(Ground, Option<Shape>)> {
+        let mut ground = None;
+        let shapes = [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)];
+        for shape in shapes.into_iter().take(if knock.technique == Technique::TcpAck { 1 } else { 2 }) {
+            let known = self.groups.iter_mut().position(|g| g.shape == shape && g.technique == knock.technique);
+            let at = match known {
+                None if !speaks => continue,
+                None => self.begin(shape, knock),
+                Some(at) => {
+                    self.groups.get_mut(at).into_iter().for_each(&step);
+                    at
+                }
+            };
+            let found = self.groups.get(at).and_then(|group| group.ground(t));
+            ground = ground.or_else(|| found.map(|g| (g, Some(shape))));
+        }
+        ground
+    }
+
+    /// Begins a group with all knocks that belong to it; of too many the one with the least to say goes.
+    fn begin(&mut self, shape: Shape, knock: &Knock) -> usize {
+        if self.groups.len() >= GROUPS {
+            let weight = |g: &Group| (g.sum, g.half_open, g.empty, g.tally.doors());
+            let least = (0..self.groups.len()).min_by_key(|&i| self.groups.get(i).map(weight));
+            self.groups.swap_remove(least.unwrap_or(0));
+        }
+        let mut group = Group::new(shape, knock);
+        for k in &self.knocks {
+            if group.holds(k) {
+                group.step(k);
+                group.then(k.after);
             }
-            self.groups.push(Group::new(shape, knock));
-            self.groups.len() - 1
-        });
-        // The position was found or made a line above.
-        #[allow(clippy::indexing_slicing)]
-        &mut self.groups[at]
+        }
+        self.groups.push(group);
+        self.groups.len() - 1
     }
 
     /// Counts a knock among all of its technique; ground when nearly all of very many fail.

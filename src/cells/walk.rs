@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cells::{
-        knock::{Knock, Tally},
+        knock::{After, Knock, Tally},
         outcome::Outcome,
         technique::{FIRST_UNPRIVILEGED, Technique},
     },
@@ -126,6 +126,15 @@ impl Group {
         self.tally.revise(from, to);
         if to == Outcome::Open {
             self.sum = self.sum.saturating_sub(2 * STEP);
+        }
+    }
+
+    /// What the source did with a door that had answered.
+    pub fn then(&mut self, after: After) {
+        match after {
+            After::Reset => self.half_open += 1,
+            After::Empty => self.empty += 1,
+            After::Nothing | After::Spoke => {}
         }
     }
 

@@ -61,7 +61,8 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
     let outputs = outputs(args, &mut rules, &setting, &mut errors);
-    let sizes = Sizes::default();
+    let plan = plan(args, &presets, thresholds, rules.detect.memory);
+    let sizes = Sizes::for_workers(plan.shards);
     let batch_bytes = args.batch.map_or(sizes.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let job = Job {
         paths: args.paths.clone(),
@@ -71,7 +72,7 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
             Order::Given => source::Order::Given,
         },
         sizes: Sizes { batch_bytes: batch_bytes.max(1), ..sizes },
-        plan: plan(args, &presets, thresholds, rules.detect.memory),
+        plan,
         rules,
         outputs,
     };
