@@ -44,6 +44,8 @@ pub enum Chore {
     Quiet,
     /// Report that it goes on.
     Day,
+    /// See whether the source has come back to the doors that it left without a word.
+    Review,
 }
 
 /// When something is due of whose scan.

@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod report;
 pub mod suspects;
 pub mod technique;
+pub mod twins;
 pub mod waiting;
 pub mod walk;
 
@@ -32,6 +33,7 @@ use crate::{
         outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
+        twins::Twins,
         waiting::Waiting,
     },
     decode::{Address, Kind, Marks, Observation},
@@ -50,6 +52,9 @@ const SEEN_SHARE: usize = 4;
 
 /// Errands that are remembered as settled: 4 KiB a cell.
 const SETTLED: usize = 256;
+
+/// Who comes to an open door again after this long comes back; before, it is one visit.
+const LATER: i64 = 30 * Time::SECOND;
 
 /// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
 const WINDOW: u32 = 1 << 30;
@@ -90,6 +95,7 @@ pub struct Cell {
     seen: Vec<u64>,
     /// Direct-mapped memory of errands of which more packets say nothing new for now.
     settled: Vec<u64>,
+    twins: Twins,
     early: u64,
     reports: Vec<Report>,
 }
@@ -124,6 +130,7 @@ impl Cell {
             seen: vec![0; (share(SEEN_SHARE) / 8).max(1)],
             contacts,
             settled: vec![0; SETTLED],
+            twins: Twins::default(),
             early: 0,
             reports: Vec::new(),
             key,
@@ -210,6 +217,19 @@ impl Cell {
         while let Some(awaited) = self.deadlines.overdue(Time(i64::MAX)) {
             self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
         }
+        let t = Arc::clone(&self.thresholds);
+        for suspect in self.suspects.iter_mut() {
+            let source = suspect.source;
+            for technique in suspect.reviews() {
+                if suspect.review(technique, now, &self.key, &t) == Effect::None {
+                    continue;
+                }
+                if let Some(scan) = suspect.scan_mut(technique) {
+                    let moment = Moment { clock: now, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
+                    self.reports.push(report(scan, source, moment, What::Suspicion));
+                }
+            }
+        }
         for suspect in self.suspects.drain() {
             for scan in suspect.scans {
                 let moment = Moment { clock: now, seq: u64::MAX, stamp: scan.evidence.end, vlan: scan.vlan };
@@ -243,6 +263,13 @@ impl Cell {
             Some(Found::Known(_, contact)) => {
                 let state = contact.state;
                 if !matches!(state, State::Pending | State::Closed | State::Silent | State::Unreachable) {
+                    let later = o.stamp.since(contact.first) >= LATER && !contact.marks.has(Marks::PERSISTED);
+                    if state.is_answered() && later {
+                        contact.marks.set(Marks::PERSISTED);
+                        if let Some(suspect) = self.suspects.get_mut(o.src) {
+                            suspect.revisit(technique);
+                        }
+                    }
                     return state;
                 }
                 let mark = match state {
@@ -338,6 +365,12 @@ impl Cell {
     fn received(&mut self, o: &Observation) -> bool {
         if is_silly(o) {
             return true;
+        }
+        if o.kind == Kind::Tcp && o.flags & (ACK | RST) == 0 {
+            if let Some(other) = self.twins.see(&self.key, o) {
+                self.reports.push(Report { clock: o.clock, seq: o.seq, source: o.src, what: What::Twin { other } });
+            }
+            return false;
         }
         let Some((door, word)) = answer(o) else { return true };
         match self.contacts.find(&self.key, &door) {
@@ -454,6 +487,9 @@ impl Cell {
 
     /// Reports what a knock came to, and keeps the table within its budget.
     fn tell(&mut self, source: Address, effect: Effect, moment: Moment) {
+        if let Effect::Review(technique) = effect {
+            self.deadlines.appoint(moment.clock.after(self.thresholds.review), source, technique, Chore::Review);
+        }
         if let Effect::Report(technique) = effect {
             let quiet = self.thresholds.quiet;
             if let Some(scan) = self.suspects.get_mut(source).and_then(|s| s.scan_mut(technique)) {
@@ -481,6 +517,13 @@ impl Cell {
     fn look_after(&mut self, due: Time, source: Address, technique: Technique, chore: Chore) {
         let quiet = self.thresholds.quiet;
         let Some(suspect) = self.suspects.get_mut(source) else { return };
+        if chore == Chore::Review {
+            let t = Arc::clone(&self.thresholds);
+            let effect = suspect.review(technique, due, &self.key, &t);
+            let stamp = suspect.scan_mut(technique).map_or(due, |scan| scan.evidence.end);
+            self.tell(source, effect, Moment { clock: due, seq: 0, stamp, vlan: [0; 2] });
+            return;
+        }
         let Some(scan) = suspect.scan_mut(technique) else { return };
         let moment = Moment { clock: due, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
         match chore {
@@ -498,7 +541,7 @@ impl Cell {
                 self.reports.push(report(scan, source, moment, What::Day));
             }
             // Of a scan that is over; another has begun since.
-            Chore::Day => {}
+            Chore::Day | Chore::Review => {}
         }
     }
 

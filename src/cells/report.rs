@@ -41,6 +41,11 @@ pub enum What {
         /// Its port.
         port: u16,
     },
+    /// `source` sent a probe that `other` had sent to the letter.
+    Twin {
+        /// Who was first.
+        other: Address,
+    },
     /// `source` gives ground for suspicion, or has grown since it did.
     Suspicion(Box<Suspicion>),
     /// The scan has lasted another day.
@@ -77,6 +82,7 @@ impl Report {
         let (phase, technique) = match &self.what {
             What::Alive { .. } => (0, 0),
             What::Answered { .. } => (1, 0),
+            What::Twin { .. } => (1, 1),
             What::Suspicion(s) => (2, s.technique as u8),
             What::Day(s) => (3, s.technique as u8),
             What::Ended(s) => (4, s.technique as u8),

@@ -41,12 +41,43 @@ pub struct Suspect {
     knocks: Vec<Knock>,
     groups: Vec<Group>,
     /// All its contacts by technique: what incoherent scans are judged by.
-    crowds: Vec<(Technique, Tally)>,
+    crowds: Vec<Crowd>,
     /// Its scans, one a technique.
     pub scans: Vec<Scan>,
     /// Clock of its last knock.
     last: Time,
     bytes: usize,
+}
+
+/// All contacts of a source by one technique.
+#[derive(Clone, Copy, Debug)]
+struct Crowd {
+    technique: Technique,
+    tally: Tally,
+    /// Answered doors that were left without a word, or only pinged.
+    mute: u32,
+    /// Answered doors to which the source came back later.
+    revisited: u32,
+    /// It will be looked whether it does.
+    reviewed: bool,
+}
+
+impl Crowd {
+    fn new(technique: Technique) -> Self {
+        Self { technique, tally: Tally::default(), mute: 0, revisited: 0, reviewed: false }
+    }
+
+    /// Whether a review is due: enough was left without a word, and hardly anything was not. (Browsers open
+    /// connections in advance and drop some, but they use most.)
+    fn is_mute(&self, t: &Thresholds) -> bool {
+        let (doors, mute) = (self.tally.doors(), u64::from(self.mute) + self.tally.failed());
+        self.mute >= t.once && mute * 100 >= doors * 80
+    }
+
+    /// Whether it goes from door to door and never comes back. Those who watch over hosts do.
+    fn never_returns(&self, t: &Thresholds) -> bool {
+        self.is_mute(t) && self.revisited * 4 < self.mute
+    }
 }
 
 /// A suspected scan.
@@ -114,6 +145,8 @@ pub enum Effect {
     None,
     /// A new scan, or one that has grown enough: to be reported.
     Report(Technique),
+    /// Something to look at again later.
+    Review(Technique),
 }
 
 impl Suspect {
@@ -152,7 +185,10 @@ impl Suspect {
         self.remember(knock);
         let ground = self.walk(&knock, speaks, t, |group| group.step(&knock));
         let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
-        ground.map_or(Effect::None, |(ground, shape)| self.suspect(&knock, ground, shape, now, key))
+        match ground {
+            Some((ground, shape)) => self.suspect(knock.technique, ground, shape, now, key),
+            None => self.appoint_review(knock.technique, t),
+        }
     }
 
     /// What the source did with a door that had answered.
@@ -171,7 +207,43 @@ impl Suspect {
         knock.after = after.after;
         let speaks = matches!(after.after, After::Reset | After::Empty);
         let ground = self.walk(after, speaks, t, |group| group.then(after.after));
-        ground.map_or(Effect::None, |(ground, shape)| self.suspect(after, ground, shape, now, key))
+        if speaks && let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == after.technique) {
+            crowd.mute += 1;
+        }
+        match ground {
+            Some((ground, shape)) => self.suspect(after.technique, ground, shape, now, key),
+            None => self.appoint_review(after.technique, t),
+        }
+    }
+
+    /// The source came back to a door that had answered it.
+    pub fn revisit(&mut self, technique: Technique) {
+        if let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == technique) {
+            crowd.revisited += 1;
+        }
+    }
+
+    fn appoint_review(&mut self, technique: Technique, t: &Thresholds) -> Effect {
+        let crowd = self.crowds.iter_mut().find(|c| c.technique == technique && !c.reviewed && c.is_mute(t));
+        crowd.map_or(Effect::None, |crowd| {
+            crowd.reviewed = true;
+            Effect::Review(technique)
+        })
+    }
+
+    /// Looks whether the source has come back to the doors that it left without a word.
+    pub fn review(&mut self, technique: Technique, now: Time, key: &Key, t: &Thresholds) -> Effect {
+        let guilty = self.crowds.iter().any(|c| c.technique == technique && c.reviewed && c.never_returns(t));
+        if !guilty || self.scan_mut(technique).is_some() {
+            return Effect::None;
+        }
+        self.suspect(technique, Ground::Once, None, now, key)
+    }
+
+    /// Techniques of which a review is under way.
+    #[must_use]
+    pub fn reviews(&self) -> Vec<Technique> {
+        self.crowds.iter().filter(|c| c.reviewed).map(|c| c.technique).collect()
     }
 
     /// A door thought to be silent has answered after all.
@@ -184,8 +256,8 @@ impl Suspect {
         }
         self.knocks.iter_mut().filter(|k| same(k)).for_each(|k| k.outcome = to);
         self.groups.iter_mut().filter(|g| g.holds(knock)).for_each(|g| g.revise(from, to));
-        if let Some((_, tally)) = self.crowds.iter_mut().find(|c| c.0 == knock.technique) {
-            tally.revise(from, to);
+        if let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == knock.technique) {
+            crowd.tally.revise(from, to);
         }
     }
 
@@ -269,20 +341,24 @@ impl Suspect {
         if knock.technique == Technique::Arp {
             return None;
         }
-        let known = self.crowds.iter().position(|c| c.0 == knock.technique);
+        let known = self.crowds.iter().position(|c| c.technique == knock.technique);
         if known.is_none() && self.crowds.len() < CROWDS {
-            self.crowds.push((knock.technique, Tally::default()));
+            self.crowds.push(Crowd::new(knock.technique));
         }
-        let (_, tally) = self.crowds.iter_mut().find(|c| c.0 == knock.technique)?;
+        let Crowd { tally, mute, .. } = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
         tally.add(knock.outcome);
+        let only_pinged =
+            matches!(knock.technique, Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask);
+        if !knock.failed() && (only_pinged || matches!(knock.after, After::Reset | After::Empty)) {
+            *mute += 1;
+        }
         let enough = tally.doors() >= u64::from(t.incoherent)
             && tally.failed() * 100 >= tally.doors() * u64::from(t.incoherent_percent);
         enough.then_some(Ground::Incoherent)
     }
 
     /// Opens a scan on a ground, with the knocks that belong to it.
-    fn suspect(&mut self, last: &Knock, ground: Ground, shape: Option<Shape>, now: Time, key: &Key) -> Effect {
-        let technique = last.technique;
+    fn suspect(&mut self, technique: Technique, ground: Ground, shape: Option<Shape>, now: Time, key: &Key) -> Effect {
         // Its own group, and every other of the technique that has begun to fail in the same manner.
         let failing: Vec<Group> = self
             .groups
@@ -328,7 +404,7 @@ impl Suspect {
         size_of::<Self>()
             + self.knocks.capacity() * size_of::<Knock>()
             + self.groups.capacity() * size_of::<Group>()
-            + self.crowds.capacity() * size_of::<(Technique, Tally)>()
+            + self.crowds.capacity() * size_of::<Crowd>()
             + self.scans.iter().map(Scan::bytes).sum::<usize>()
             + INDEX_COST
     }
@@ -425,7 +501,12 @@ impl Suspects {
         best.map(|(slot, _)| slot)
     }
 
-    /// All suspects in order of their slots.
+    /// All suspects in order of their slots, to be looked at.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Suspect> {
+        self.slots.iter_mut().flatten().map(Box::as_mut)
+    }
+
+    /// All suspects in order of their slots, taken out.
     pub fn drain(&mut self) -> impl Iterator<Item = Suspect> {
         self.index.clear();
         self.free.clear();

@@ -42,6 +42,8 @@ pub enum Ground {
     EmptyConnects,
     /// Many hosts on one port, and a good part of them not there: nobody who knows where to go does that.
     Blind,
+    /// Door after door that answered, each once and without a word: a list is being made.
+    Once,
     /// Many contacts, most failed, that share neither host nor port.
     Incoherent,
 }

@@ -18,7 +18,7 @@ pub const TRIPLINE: &str = "tripline";
 pub const PRESETS: [&str; 2] = [TRIPLINE, "scanlogd"];
 
 /// The thresholds of `tripline`, as its fields are called.
-const THRESHOLDS: [(&str, Quantity); 16] = [
+const THRESHOLDS: [(&str, Quantity); 18] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),
@@ -27,6 +27,8 @@ const THRESHOLDS: [(&str, Quantity); 16] = [
     ("empty-connects", Quantity::Count),
     ("blind", Quantity::Count),
     ("blind-percent", Quantity::Count),
+    ("once", Quantity::Count),
+    ("review", Quantity::Duration),
     ("incoherent", Quantity::Count),
     ("incoherent-percent", Quantity::Count),
     ("one-sided-ports", Quantity::Count),

@@ -179,6 +179,7 @@ fn reason(s: &Suspicion, life: &Life) -> String {
         Ground::Repeated => Some("one source port and sequence number on many doors, as no kernel sends".to_owned()),
         Ground::HalfOpen => Some(format!("{} answers reset at once", e.resets)),
         Ground::EmptyConnects => Some(format!("{} connections closed without a byte sent", e.completed)),
+        Ground::Once => Some("door after door once, without a word, and never again".to_owned()),
         Ground::Incoherent => Some("many hosts and ports without a pattern, nearly all in vain".to_owned()),
     };
     let outcomes = match (refused, e.tally.silent) {
@@ -203,7 +204,7 @@ fn reason(s: &Suspicion, life: &Life) -> String {
 fn duration(nanos: i64) -> String {
     let seconds = nanos.max(0) as f64 / Time::SECOND as f64;
     match seconds {
-        s if s < 0.095 => format!("{s:.2} s"),
+        s if s < 0.0995 => format!("{:.0} ms", s * 1_000.0),
         s if s < 99.5 => format!("{s:.1} s"),
         s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.1} h", s / 3_600.0),

@@ -43,7 +43,7 @@ impl Life {
     fn next(&mut self, kind: Kind, doors: u64) -> Self {
         self.rev += 1;
         self.doors = doors;
-        if kind == Kind::Block {
+        if kind == Kind::Block && self.kind != Kind::Decoy {
             self.kind = Kind::Block;
         }
         self.clone()
@@ -52,7 +52,10 @@ impl Life {
 
 /// All scans that have been reported and are not over.
 #[derive(Debug)]
-pub struct Lives(HashMap<(Address, Technique), Life, FixedState>);
+pub struct Lives(HashMap<Who, Life, FixedState>);
+
+/// Whose life: a source's, or that of the set of decoys for which it stands.
+pub type Who = (Address, Technique, bool);
 
 impl Lives {
     /// None yet.
@@ -63,32 +66,25 @@ impl Lives {
 
     /// Whether a scan has been reported.
     #[must_use]
-    pub fn has(&self, source: Address, technique: Technique) -> bool {
-        self.0.contains_key(&(source, technique))
+    pub fn has(&self, who: Who) -> bool {
+        self.0.contains_key(&who)
     }
 
     /// A scan begins. Its key is the technique by which it was found; `life` tells that which it is shown under.
-    pub fn begin(&mut self, source: Address, technique: Technique, life: Life) -> (Phase, Life) {
-        self.0.insert((source, technique), life.clone());
+    pub fn begin(&mut self, who: Who, life: Life) -> (Phase, Life) {
+        self.0.insert(who, life.clone());
         (Phase::Begin, life)
     }
 
     /// A scan has grown: an update when its doors are ten times those of its last event, or `day` has passed.
-    pub fn grow(
-        &mut self,
-        source: Address,
-        technique: Technique,
-        kind: Kind,
-        doors: u64,
-        day: bool,
-    ) -> Option<(Phase, Life)> {
-        let life = self.0.get_mut(&(source, technique))?;
+    pub fn grow(&mut self, who: Who, kind: Kind, doors: u64, day: bool) -> Option<(Phase, Life)> {
+        let life = self.0.get_mut(&who)?;
         (day || doors >= 10 * life.doors).then(|| (Phase::Update, life.next(kind, doors)))
     }
 
     /// A scan is over.
-    pub fn end(&mut self, source: Address, technique: Technique, kind: Kind, doors: u64) -> Option<(Phase, Life)> {
-        let mut life = self.0.remove(&(source, technique))?;
+    pub fn end(&mut self, who: Who, kind: Kind, doors: u64) -> Option<(Phase, Life)> {
+        let mut life = self.0.remove(&who)?;
         Some((Phase::End, life.next(kind, doors)))
     }
 }

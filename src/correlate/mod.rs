@@ -6,6 +6,7 @@
 //! over what can meet, so that neither shards nor batches show in the result.
 //! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
 
+pub mod decoys;
 pub mod event;
 pub mod life;
 pub mod reference;
@@ -14,12 +15,16 @@ pub mod verdict;
 
 use std::sync::Arc;
 
-use tripline_plugin::{Event, event::Phase};
+use tripline_plugin::{
+    Event,
+    event::{Kind, Phase},
+};
 
 use crate::{
     cells::{Report, Suspicion, What},
     correlate::{
-        life::{Life, Lives},
+        decoys::Decoys,
+        life::{Life, Lives, Who},
         terrain::Terrain,
     },
     decode::Address,
@@ -45,6 +50,7 @@ pub struct Correlate {
     reports: Vec<Report>,
     terrain: Terrain,
     lives: Lives,
+    decoys: Decoys,
     thresholds: Arc<Thresholds>,
 }
 
@@ -52,7 +58,13 @@ impl Correlate {
     /// With nothing known yet.
     #[must_use]
     pub fn new(key: &Key, thresholds: Arc<Thresholds>) -> Self {
-        Self { reports: Vec::new(), terrain: Terrain::new(key.clone()), lives: Lives::new(key), thresholds }
+        Self {
+            reports: Vec::new(),
+            terrain: Terrain::new(key.clone()),
+            lives: Lives::new(key),
+            decoys: Decoys::new(key),
+            thresholds,
+        }
     }
 
     /// Takes reports in, in any order.
@@ -74,7 +86,7 @@ impl Correlate {
 
     fn weigh(&mut self, report: Report) -> Option<Finding> {
         let Report { clock, seq, source, what } = report;
-        let (suspicion, (phase, life)) = match what {
+        let (s, (phase, life)) = match what {
             What::Alive { target } => {
                 self.terrain.alive(target);
                 return None;
@@ -83,39 +95,63 @@ impl Correlate {
                 self.terrain.answered(target, protocol, port);
                 return None;
             }
-            What::Suspicion(s) => {
-                let step = self.suspect(source, &s)?;
-                (s, step)
+            What::Twin { other } => {
+                self.decoys.twins(other, source);
+                return None;
             }
+            What::Suspicion(s) => self.suspect(source, &s).map(|step| (s, step))?,
             What::Day(s) => {
-                let (kind, doors) = (event::kind(&s), s.evidence.tally.doors());
-                let step = self.lives.grow(source, s.technique, kind, doors, true)?;
+                let who = self.who(source, &s);
+                let step = self.lives.grow(who, event::kind(&s), s.evidence.tally.doors(), true)?;
                 (s, step)
             }
-            What::Ended(s) => {
-                let (kind, doors) = (event::kind(&s), s.evidence.tally.doors());
-                let step = self.lives.end(source, s.technique, kind, doors)?;
-                (s, step)
-            }
+            What::Ended(s) => self.end(source, s)?,
         };
+        let mut event = event::render(source, &s, phase, &life);
+        if life.kind == Kind::Decoy {
+            self.decoys.write(source, &mut event);
+        }
         let decided = phase != Phase::End && seq != 0;
-        Some(Finding {
-            order: (clock, seq),
-            seq: decided.then_some(seq),
-            event: event::render(source, &suspicion, phase, &life),
-        })
+        Some(Finding { order: (clock, seq), seq: decided.then_some(seq), event })
+    }
+
+    /// Whose scan a suspicion belongs to: the source's own, when it was reported so before its twins came up or
+    /// has none; else that of the set.
+    fn who(&mut self, source: Address, s: &Suspicion) -> Who {
+        let own = (source, s.technique, false);
+        match self.decoys.head(source) {
+            Some(head) if !self.lives.has(own) => (head, s.technique, true),
+            _ => own,
+        }
     }
 
     /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.
     fn suspect(&mut self, source: Address, s: &Suspicion) -> Option<(Phase, Life)> {
         let (kind, doors) = (event::kind(s), s.evidence.tally.doors());
-        if self.lives.has(source, s.technique) {
-            return self.lives.grow(source, s.technique, kind, doors, false);
+        let who = self.who(source, s);
+        self.decoys.note(source, s, false);
+        if self.lives.has(who) {
+            return self.lives.grow(who, kind, doors, false);
         }
         let verdict = verdict::judge(s, &self.terrain, &self.thresholds);
+        let (head, _, set) = who;
         verdict.guilty.then(|| {
-            let life = Life::new(source, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
-            self.lives.begin(source, s.technique, life)
+            let kind = if set { Kind::Decoy } else { kind };
+            let life = Life::new(head, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
+            self.lives.begin(who, life)
         })
+    }
+
+    /// A source's scan is over; that of a set with its last member.
+    fn end(&mut self, source: Address, s: Box<Suspicion>) -> Option<(Box<Suspicion>, (Phase, Life))> {
+        let who = self.who(source, &s);
+        let (_, _, set) = who;
+        let all_over = self.decoys.note(source, &s, true);
+        let s = if set { self.decoys.testify(source, s) } else { s };
+        if set && !all_over {
+            return None;
+        }
+        let step = self.lives.end(who, event::kind(&s), s.evidence.tally.doors())?;
+        Some((s, step))
     }
 }

@@ -45,6 +45,8 @@ pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
         Ground::Blind => !unheard || doors >= u64::from(t.one_sided_hosts),
         // The packets themselves tell; unless they are answers, bent on the way.
         Ground::Dishonest | Ground::Repeated => !s.case.iter().all(is_from_service) || failures(s, terrain, t),
+        // Anybody pings hosts here and there; whoever makes a list goes along a row.
+        Ground::Once => s.technique.is_tcp() || are_neighbours(s.case.iter()),
         Ground::HalfOpen | Ground::EmptyConnects => true,
     };
     Verdict { guilty, one_sided: unheard }
@@ -153,13 +155,13 @@ fn protocol(technique: Technique) -> u8 {
 }
 
 /// Traceroute: hop limits that rise in order, three or more of them, or from one so low that no stack begins
-/// with it. nmap varies them, but up and down.
+/// with it; and once more from there for the next one. nmap varies them, but up and down.
 fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
     let (mut last, mut levels, mut rises, mut lowest) = (0, 0, true, u8::MAX);
     for knock in group {
         lowest = lowest.min(knock.ttl);
         levels += u32::from(knock.ttl > last);
-        rises &= knock.ttl >= last;
+        rises &= knock.ttl >= last || knock.ttl <= LOW;
         last = knock.ttl;
     }
     rises && (levels >= 3 || lowest <= LOW)

@@ -34,8 +34,9 @@ const ACK: u8 = 16;
 #[must_use]
 pub fn owners(o: &Observation) -> Owners {
     let (sender, receiver) = match o.kind {
-        // A reset answers, and it ends what its sender began. A SYN-ACK answers. All else is its sender's.
-        Kind::Tcp if o.flags & RST != 0 => (true, true),
+        // A reset answers, and it ends what its sender began. A probe may be one of many under other names, which
+        // only its target sees. A SYN-ACK answers. All else is its sender's.
+        Kind::Tcp if o.flags & RST != 0 || o.flags & ACK == 0 => (true, true),
         Kind::Tcp if o.flags & (SYN | ACK) == SYN | ACK => (false, true),
         // Who speaks first decides which of two is the answer: both must know.
         Kind::Udp | Kind::Other => (true, true),

@@ -28,6 +28,11 @@ pub struct Thresholds {
     pub blind: u32,
     /// That share in percent: of honest clients' servers hardly one in ten is gone.
     pub blind_percent: u32,
+    /// Doors that answered and were left without a word (or were only pinged), before it is looked whether
+    /// the source ever comes back to them.
+    pub once: u32,
+    /// Nanoseconds until that is looked at: those who watch over hosts have come round again by then.
+    pub review: i64,
     /// Doors before contacts that cohere in neither host nor port are judged.
     pub incoherent: u32,
     /// The share of them in percent that must fail: peer-to-peer has many stale peers.
@@ -58,6 +63,8 @@ impl Default for Thresholds {
             empty_connects: 10,
             blind: 16,
             blind_percent: 33,
+            once: 16,
+            review: 300 * Time::SECOND,
             incoherent: 32,
             incoherent_percent: 80,
             one_sided_ports: 10,

@@ -1,0 +1,40 @@
+//! The same probe from two sources: what a scanner among decoys sends.
+//!
+//! In: TCP probes for the cell's own addresses. Out: of a probe that came before from somebody else, who
+//! that was. nmap -D draws source port, sequence number and IP id once and sends them under every name; two
+//! honest senders agree in all of them once in 2^64. A small direct-mapped memory does: decoys follow
+//! each other within milliseconds.
+//! Source: nmap's decoy loop as `docs/DETECTION.md` describes it. Must not know who is guilty.
+
+use crate::{
+    decode::{Address, Observation},
+    dispatch::Key,
+};
+
+/// Probes that are remembered: 3 KiB a cell.
+const PROBES: usize = 96;
+
+/// Recent probes by what decoys have in common.
+#[derive(Debug)]
+pub struct Twins(Vec<(u64, Address)>);
+
+impl Default for Twins {
+    fn default() -> Self {
+        Self(vec![(0, Address::default()); PROBES])
+    }
+}
+
+impl Twins {
+    /// Takes note of a probe; tells who sent the same before under another address.
+    pub fn see(&mut self, key: &Key, o: &Observation) -> Option<Address> {
+        let ports = u64::from(o.src_port) << 32 | u64::from(o.dst_port) << 16 | u64::from(o.ip_id);
+        let probe = key.hash((o.dst, ports, o.tcp_seq, o.tcp_ack, o.flags)) | 1;
+        let at = ((probe >> 32) * self.0.len() as u64) >> 32;
+        let known = self.0.get_mut(at as usize)?;
+        if known.0 == probe {
+            return (known.1 != o.src).then_some(known.1);
+        }
+        *known = (probe, o.src);
+        None
+    }
+}
