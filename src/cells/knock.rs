@@ -90,6 +90,12 @@ impl Knock {
         }
     }
 
+    /// Whether it is one of ICMP's requests, which ask for nothing but a sign of life.
+    #[must_use]
+    pub fn is_ping(&self) -> bool {
+        matches!(self.technique, Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask)
+    }
+
     /// Whether the door did not answer as one who wants to talk.
     #[must_use]
     pub fn failed(&self) -> bool {

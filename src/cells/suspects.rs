@@ -25,6 +25,8 @@ use crate::{
 
 /// Knocks that are kept of a source that is not yet a scanner.
 const KNOCKS: usize = 64;
+/// Of those, visits that say nothing against it.
+const VISITS: usize = 16;
 /// Of those, the latest that a probe is compared with.
 const LATELY: usize = 8;
 /// Groups that are kept of it.
@@ -203,9 +205,13 @@ impl Suspect {
             return Effect::None;
         }
         let same = |k: &&mut Knock| (k.technique, k.target, k.port) == (after.technique, after.target, after.port);
-        let Some(knock) = self.knocks.iter_mut().find(same) else { return Effect::None };
-        knock.after = after.after;
         let speaks = matches!(after.after, After::Reset | After::Empty);
+        match self.knocks.iter_mut().find(same) {
+            Some(knock) => knock.after = after.after,
+            // It had been let go as a visit that says nothing. Now it does.
+            None if speaks => self.remember(*after),
+            None => return Effect::None,
+        }
         let ground = self.walk(after, speaks, t, |group| group.then(after.after));
         if speaks && let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == after.technique) {
             crowd.mute += 1;
@@ -276,11 +282,14 @@ impl Suspect {
         }
     }
 
-    /// Keeps a knock; of too many, an answered one goes first, else the oldest.
+    /// Keeps a knock. Of visits that say nothing against the source only the latest few stay, or the honest would
+    /// take the room of the slow; of all others, when there are too many, the oldest goes.
     fn remember(&mut self, knock: Knock) {
-        if self.knocks.len() >= KNOCKS {
-            let least = self.knocks.iter().position(|k| !k.failed()).unwrap_or(0);
-            self.knocks.remove(least);
+        let says_nothing = |k: &Knock| !k.failed() && matches!(k.after, After::Nothing | After::Spoke) && !k.is_ping();
+        if self.knocks.iter().filter(|k| says_nothing(k)).count() >= VISITS {
+            self.knocks.remove(self.knocks.iter().position(says_nothing).unwrap_or(0));
+        } else if self.knocks.len() >= KNOCKS {
+            self.knocks.remove(0);
         }
         self.knocks.push(knock);
     }
@@ -347,9 +356,7 @@ impl Suspect {
         }
         let Crowd { tally, mute, .. } = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
         tally.add(knock.outcome);
-        let only_pinged =
-            matches!(knock.technique, Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask);
-        if !knock.failed() && (only_pinged || matches!(knock.after, After::Reset | After::Empty)) {
+        if !knock.failed() && (knock.is_ping() || matches!(knock.after, After::Reset | After::Empty)) {
             *mute += 1;
         }
         let enough = tally.doors() >= u64::from(t.incoherent)
