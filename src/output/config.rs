@@ -80,7 +80,7 @@ impl OutputConfig {
             (Some(format), Some(options)) if errors.is_empty() => Ok(Self {
                 name: name.into(),
                 plugin,
-                options,
+                options: options.with_format(format.name()),
                 phases: phases.unwrap_or_else(|| format.default_phases(setting.live)),
                 format,
                 policy: if setting.live { Policy::DropLeast } else { Policy::Wait },

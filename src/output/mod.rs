@@ -211,6 +211,7 @@ mod tests {
         name: "picky",
         summary: "for tests",
         format: "eve",
+        leaves: false,
         options: &[],
         build: |_: &Options| Ok(Box::new(Picky { writes: 0 })),
     };

@@ -22,6 +22,7 @@ pub const PLUGIN: OutputPlugin = OutputPlugin {
     name: "file",
     summary: "appends to a file, which it creates readable for its owner and group",
     format: "eve",
+    leaves: false,
     options: &[OptionSpec {
         name: "path",
         kind: OptionKind::Path,

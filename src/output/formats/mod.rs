@@ -66,6 +66,16 @@ impl Format {
         }
     }
 
+    /// Its name, as configurations write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Eve => "eve",
+            Self::EveAlert => "eve-alert",
+            Self::Human(_) => "human",
+            Self::Scanlogd(_) => "scanlogd",
+        }
+    }
+
     /// Whether this format has words for such an event; what it has none for is not delivered.
     pub fn tells(&self, event: &Event) -> bool {
         match self {
