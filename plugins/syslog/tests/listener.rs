@@ -3,7 +3,9 @@
 //! Each of the places where the `syslog` crate alone falls short has its test here: local time, the
 //! day's padding, framing, the hostname on a local socket, a restarted daemon, control characters,
 //! MSGID and structured data, the address family of UDP.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests take the short way, their helpers too")]
+
+// Says to clippy that all of it is tests, where `unwrap` is a plain way to fail.
+#![cfg(test)]
 
 use std::{
     io::{BufRead, BufReader, Read},

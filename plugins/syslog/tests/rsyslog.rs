@@ -1,6 +1,8 @@
 //! A real rsyslogd reads what is sent to it: each transport, each protocol, each framing, and a
 //! restart in the middle. It runs unprivileged in a folder of its own, on loopback.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests take the short way, their helpers too")]
+
+// Says to clippy that all of it is tests, where `unwrap` is a plain way to fail.
+#![cfg(test)]
 
 use std::{
     fs,
@@ -95,11 +97,6 @@ action(type="omfile" file="{out}" template="fields")
         }
     }
 
-    fn open(&self, options: &[(&str, &str)], format: &str) -> Box<dyn Output> {
-        let table: Table = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-        (PLUGIN.build)(&Options::check(PLUGIN.options, &table).unwrap().with_format(format)).unwrap()
-    }
-
     /// Waits until this many messages were written, or no more come.
     fn messages(&self, wanted: usize) -> Vec<String> {
         let read = || fs::read_to_string(self.path("messages")).unwrap_or_default();
@@ -117,6 +114,11 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn open(options: &[(&str, &str)]) -> Box<dyn Output> {
+    let table: Table = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+    (PLUGIN.build)(&Options::check(PLUGIN.options, &table).unwrap().with_format("scanlogd")).unwrap()
 }
 
 fn record(line: &str) -> Record {
@@ -140,7 +142,7 @@ fn every_way_of_saying_it_is_understood() {
         ),
     ];
     for (n, (name, options)) in ways.iter().enumerate() {
-        let mut output = daemon.open(options, "scanlogd");
+        let mut output = open(options);
         output.write(&[record(&format!("{name} a")), record(&format!("{name} b"))]).unwrap();
         // One after the other, so that the file is in order.
         assert_eq!(daemon.messages(2 * n + 2).len(), 2 * n + 2, "{name}");
@@ -165,7 +167,7 @@ fn every_way_of_saying_it_is_understood() {
 fn a_restart_in_the_middle_loses_nothing_over_tcp() {
     let Some(mut daemon) = Daemon::start() else { return };
     let server = format!("127.0.0.1:{}", daemon.port);
-    let mut output = daemon.open(&[("transport", "tcp"), ("server", &server)], "scanlogd");
+    let mut output = open(&[("transport", "tcp"), ("server", &server)]);
     let all = 600;
     let mut away = 0;
     for n in 0..all {
