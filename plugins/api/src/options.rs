@@ -282,6 +282,25 @@ mod tests {
     }
 
     #[test]
+    fn a_word_or_a_size_is_read_as_what_it_is() {
+        let specs = [OptionSpec {
+            name: "rotate",
+            kind: OptionKind::ChoiceOrSize(&["never", "daily"]),
+            need: Need::Default("never"),
+            help: "",
+        }];
+        let check = |value: Value| Options::check(&specs, &Table::from([("rotate".into(), value)]));
+        assert_eq!(check("daily".into()).unwrap().text("rotate"), Some("daily"));
+        assert_eq!(check("1 MiB".into()).unwrap().number("rotate"), Some(1 << 20));
+        let error = check("dayly".into()).unwrap_err().remove(0).to_string();
+        assert!(
+            error.starts_with("rotate: `dayly` is neither") && error.ends_with("(did you mean `daily`?)"),
+            "{error}"
+        );
+        assert_eq!(Options::check(&specs, &Table::new()).unwrap().text("rotate"), Some("never"));
+    }
+
+    #[test]
     fn a_command_line_writes_everything_as_text() {
         let options = check(json!({"path": "/x", "sync": "true", "keep": "7", "limit": "10MB"})).unwrap();
         assert!(options.bool("sync"));
