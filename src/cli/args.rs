@@ -80,7 +80,8 @@ pub struct Read {
     #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
     pub preset: Vec<String>,
 
-    /// What standard output gets: human, eve, eve-alert or scanlogd
+    /// What standard output gets: human, eve, eve-alert, scanlogd, or a line of your own as
+    /// 'template:{timestamp} {src_ip} {scan.technique}'
     #[arg(short, long, value_name = "NAME")]
     pub format: Option<String>,
 

@@ -205,15 +205,15 @@ mod tests {
         let good = table(json!({"plugin": "file", "path": "/x", "phases": ["begin"]}));
         assert_eq!(OutputConfig::from_table("a", good, &Setting::default()).unwrap().phases, Phases::BEGIN);
         let bad = table(
-            json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "daily", "phase": "end"}),
+            json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "dayly", "phase": "end"}),
         );
         let errors = OutputConfig::from_table("a", bad, &Setting::default()).unwrap_err();
         let expected = [
             "format: is not text",
             "phases: is no list of begin, update and end",
             "phase: no such option (did you mean `phases`?)",
-            "rotate: no such option (known are: plugin, format, phases, path)",
             "path: `7` is not a path",
+            "rotate: `dayly` is neither one of its words nor a size such as `64 MiB` (did you mean `daily`?)",
         ];
         assert_eq!(said(&errors), expected);
     }
@@ -236,7 +236,7 @@ mod tests {
         let expected = [
             "`b` is not key=value (write plugin:key=value,key=value; a value with a comma needs a rules file)",
             "plugin: is given twice",
-            "format: `jsn` is no format (known are: human, eve, eve-alert, scanlogd)",
+            "format: `jsn` is no format (known are: human, eve, eve-alert, scanlogd, template)",
         ];
         assert_eq!(spec("file:path=/a,b,plugin=x,format=jsn").unwrap_err(), expected);
         assert_eq!(spec("file").unwrap_err(), ["path: is missing (the file to append to; its folder must exist)"]);
