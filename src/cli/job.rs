@@ -52,7 +52,7 @@ pub struct Job {
 /// All that is wrong with the rules; else all that is wrong with the flags.
 pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnostics> {
     let look = Look { colour: has_colour(), quiet: args.quiet, ..Look::default() };
-    let setting = Setting { plugins, look, live: false };
+    let setting = Setting { plugins, look, live: false, deliver: args.deliver };
     let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
         [] => Rules::builtin_default(known),
         paths => Rules::load(paths, known),

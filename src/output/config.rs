@@ -26,12 +26,14 @@ pub struct Setting {
     pub look: Look,
     /// `watch`: a full queue drops. Otherwise, `read`: it waits.
     pub live: bool,
+    /// Whether outputs that leave the machine are opened; always when live.
+    pub deliver: bool,
 }
 
 impl Default for Setting {
-    /// `read` with the built-in plugins, in UTC, without colours.
+    /// `read --deliver` with the built-in plugins, in UTC, without colours.
     fn default() -> Self {
-        Self { plugins: builtin(), look: Look::default(), live: false }
+        Self { plugins: builtin(), look: Look::default(), live: false, deliver: true }
     }
 }
 
@@ -83,7 +85,11 @@ impl OutputConfig {
                 options: options.with_format(format.name()),
                 phases: phases.unwrap_or_else(|| format.default_phases(setting.live)),
                 format,
-                policy: if setting.live { Policy::DropLeast } else { Policy::Wait },
+                policy: match () {
+                    () if setting.live => Policy::DropLeast,
+                    () if plugin.leaves && !setting.deliver => Policy::Withhold,
+                    () => Policy::Wait,
+                },
                 patience: if setting.live { Patience::LIVE } else { Patience::READ },
             }),
             _ => Err(errors),
@@ -216,6 +222,18 @@ mod tests {
             "rotate: `dayly` is neither one of its words nor a size such as `64 MiB` (did you mean `daily`?)",
         ];
         assert_eq!(said(&errors), expected);
+    }
+
+    #[test]
+    fn what_leaves_the_machine_is_withheld_from_an_archive_unless_asked_for() {
+        let policy = |text, live, deliver| {
+            let setting = Setting { live, deliver, ..Setting::default() };
+            OutputConfig::from_spec(text, &setting).unwrap().policy
+        };
+        assert_eq!(policy("syslog", false, false), Policy::Withhold);
+        assert_eq!(policy("syslog", false, true), Policy::Wait);
+        assert_eq!(policy("syslog", true, false), Policy::DropLeast);
+        assert_eq!(policy("file:path=/x", false, false), Policy::Wait);
     }
 
     #[test]

@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_event_breaks_the_line_or_steers_a_terminal() {
-        let all: String = FIELDS.iter().map(|field| format!("{{{field}}} ")).collect();
+        let all = FIELDS.map(|field| format!("{{{field}}}")).join(" ");
         for event in sample_events() {
             let made = line(&all, &event);
             assert!(!made.chars().any(visible::is_hidden), "{made:?}");
