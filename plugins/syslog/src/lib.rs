@@ -59,8 +59,8 @@ impl Relay {
         Ok(Self { target, wire, link, recent: Recent::default(), sent: 0 })
     }
 
-    /// A link that works as far as can be known, on which all was said that may have been lost.
-    fn link(&mut self) -> io::Result<&mut Link> {
+    /// Gives up a link that is known to be at its end.
+    fn look(&mut self) {
         match self.link.as_ref().map(Link::state) {
             None | Some(State::Open) => {}
             Some(State::Closed) => {
@@ -69,6 +69,11 @@ impl Relay {
             }
             Some(State::Broken) => self.link = None,
         }
+    }
+
+    /// A link that works as far as can be known, on which all was said that may have been lost.
+    fn link(&mut self) -> io::Result<&mut Link> {
+        self.look();
         if self.link.is_none() {
             let mut link = Link::open(&self.target)?;
             self.recent.messages().try_for_each(|message| link.send(message))?;
@@ -121,7 +126,8 @@ impl Output for Relay {
     fn flush(&mut self) -> Result<(), OutputError> {
         // Nothing is held back; but what was lost with a connection is said again without waiting
         // for the next event.
-        if self.recent.is_empty() {
+        self.look();
+        if self.link.is_some() || self.recent.is_empty() {
             return Ok(());
         }
         self.link().map(drop).map_err(|error| OutputError::Retry(format!("{}: {error}", self.target)))

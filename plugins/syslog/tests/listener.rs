@@ -204,6 +204,7 @@ fn point_5_a_daemon_that_restarts_gets_what_comes_after() {
     std::thread::sleep(Duration::from_millis(1_100));
     drop(received);
     std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(output.flush(), Ok(()), "there is nothing to say to it");
     insist(output.as_mut(), &[record("two")]);
     assert!(line(&mut server.accept()).ends_with(": two\n"), "`one` was read and is not repeated");
 }
