@@ -66,6 +66,7 @@ Examples:
 
 /// `tripline read`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub struct Read {
     /// Captures: files, folders (with all captures in them), '-' for standard input
     #[arg(required = true, value_name = "PATH")]
@@ -80,7 +81,8 @@ pub struct Read {
     #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
     pub preset: Vec<String>,
 
-    /// What standard output gets: human, eve, eve-alert or scanlogd
+    /// What standard output gets: human, eve, eve-alert, scanlogd, or a line of your own as
+    /// `template:{timestamp} {src_ip} {scan.technique}`
     #[arg(short, long, value_name = "NAME")]
     pub format: Option<String>,
 
@@ -88,6 +90,11 @@ pub struct Read {
     /// (`tripline plugins` lists them). May be given several times
     #[arg(short, long, value_name = "SPEC")]
     pub output: Vec<String>,
+
+    /// Feed outputs that leave the machine or start programs, too (syslog); without it, they are
+    /// counted and named in the summary, so that an old archive cannot fill a SIEM by mistake
+    #[arg(long)]
+    pub deliver: bool,
 
     /// Which phases of a scan's life standard output gets: begin, update, end
     /// [default: all for eve, begin for scanlogd, end for human]

@@ -52,7 +52,7 @@ pub struct Job {
 /// All that is wrong with the rules; else all that is wrong with the flags.
 pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnostics> {
     let look = Look { colour: has_colour(), quiet: args.quiet, ..Look::default() };
-    let setting = Setting { plugins, look, live: false };
+    let setting = Setting { plugins, look, live: false, deliver: args.deliver };
     let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
         [] => Rules::builtin_default(known),
         paths => Rules::load(paths, known),
@@ -195,15 +195,9 @@ mod tests {
 
     /// Name, format and phases of each output, and whether it gets everything.
     fn shown(job: &Job) -> Vec<(String, String, Phases, bool)> {
-        let format = |config: &OutputConfig| match config.format {
-            Format::Eve => "eve",
-            Format::EveAlert => "eve-alert",
-            Format::Human(_) => "human",
-            Format::Scanlogd(_) => "scanlogd",
-        };
         let gets_all = |n| job.rules.everywhere.and(job.rules.default).contains(n);
         let row = |(n, config): (usize, &OutputConfig)| {
-            (config.name.clone(), format(config).to_owned(), config.phases, gets_all(n))
+            (config.name.clone(), config.format.name().to_owned(), config.phases, gets_all(n))
         };
         job.outputs.iter().enumerate().map(row).collect()
     }
@@ -270,13 +264,13 @@ mod tests {
           = did you mean `tripline`?
 
         error: --format: `yaml` is no format
-          = known are: human, eve, eve-alert, scanlogd
+          = known are: human, eve, eve-alert, scanlogd, template
 
         error: --phases: `midle` is no phase
           = known are: begin, update, end
 
         error: --output pigeon: plugin: `pigeon` is no output plugin
-          = known are: stdout, file
+          = known are: stdout, file, syslog
 
         error: --output file: path: is missing
           = the file to append to; its folder must exist

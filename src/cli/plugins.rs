@@ -43,6 +43,7 @@ fn explain(plugin: &OutputPlugin) -> String {
             OptionKind::Integer => "number".to_owned(),
             OptionKind::Size => "size".to_owned(),
             OptionKind::Choice(words) => words.join(" | "),
+            OptionKind::ChoiceOrSize(words) => format!("{} | size", words.join(" | ")),
         };
         let need = match need {
             Need::Required => "required".to_owned(),

@@ -93,8 +93,11 @@ impl Reporter {
         say(&format!("tripline: {}\n", printable(what)));
     }
 
-    /// Tells of outputs that failed, each once.
+    /// Tells of outputs that failed or do not get through, each once.
     fn announce_failures(&mut self) {
+        for (name, what) in self.outputs.troubles() {
+            self.complain(&format!("output `{name}` {what}"));
+        }
         for (name, why) in self.outputs.failures() {
             self.complain(&format!("output `{name}` has failed: {why}"));
         }
@@ -109,6 +112,7 @@ impl Reporter {
             name: stats.name,
             delivered: stats.delivered,
             lost: stats.dropped + stats.rejected,
+            withheld: stats.withheld,
             error: stats.error,
         });
         self.summary.outputs = delivered.collect();

@@ -66,9 +66,15 @@ fn write_all(to: &mut String, summary: &Summary, detail: Detail) -> fmt::Result 
     row(to, "silenced", &by_rule(&summary.silenced))?;
     row(to, "held back", &by_rule(&summary.held))?;
     row(to, "oddities", &ranked(summary.anomalies.iter(), usize::MAX))?;
-    let outputs =
-        summary.outputs.iter().map(|output| format!("{} {}", number(output.delivered), printable(&output.name)));
-    row(to, "delivered", &outputs.collect::<Vec<_>>().join(", "))
+    let by_output = |count: fn(&Delivered) -> Option<u64>| {
+        let part = |output| Some(format!("{} {}", number(count(output)?), printable(&output.name)));
+        summary.outputs.iter().filter_map(part).collect::<Vec<_>>().join(", ")
+    };
+    row(to, "delivered", &by_output(|output| (output.withheld == 0).then_some(output.delivered)))?;
+    match by_output(|output| Some(output.withheld).filter(|withheld| *withheld > 0)) {
+        withheld if withheld.is_empty() => Ok(()),
+        withheld => row(to, "withheld", &format!("{withheld}: this leaves the machine, which takes --deliver")),
+    }
 }
 
 fn write_scans(to: &mut String, summary: &Summary) -> fmt::Result {
@@ -235,7 +241,14 @@ mod tests {
         count(&|scan| scan.id = "3".to_owned(), &Route { silenced: true, rule, ..Route::default() });
         summary.outputs = vec![
             Delivered { name: "screen".to_owned(), delivered: 2, ..Delivered::default() },
-            Delivered { name: "archive".to_owned(), delivered: 1, lost: 1, error: Some("disk\u{7} full".to_owned()) },
+            Delivered {
+                name: "archive".to_owned(),
+                delivered: 1,
+                lost: 1,
+                error: Some("disk\u{7} full".to_owned()),
+                ..Delivered::default()
+            },
+            Delivered { name: "alerts".to_owned(), withheld: 3, ..Delivered::default() },
         ];
         summary
     }
@@ -256,6 +269,7 @@ mod tests {
                   low    192.0.2.9 -> 2 hosts  21 doors, 2 open  horizontal udp  spoofable  2b
         silenced  1 by "our own"
         delivered 2 screen, 1 archive
+        withheld  3 alerts: this leaves the machine, which takes --deliver
         not read  1 input as said above
         lost      1 event for archive: disk� full
         "#);

@@ -95,6 +95,8 @@ pub struct Delivered {
     pub delivered: u64,
     /// Events that were lost, for whatever reason.
     pub lost: u64,
+    /// Events that were only counted, since nobody said that they may leave the machine.
+    pub withheld: u64,
     /// What went wrong last.
     pub error: Option<String>,
 }

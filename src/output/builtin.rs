@@ -9,7 +9,7 @@ use tripline_plugin::OutputPlugin;
 
 /// Every plugin that comes with the program.
 pub fn builtin() -> Vec<OutputPlugin> {
-    vec![tripline_stdout::PLUGIN, tripline_file::PLUGIN]
+    vec![tripline_stdout::PLUGIN, tripline_file::PLUGIN, tripline_syslog::PLUGIN]
 }
 
 #[cfg(test)]
@@ -31,8 +31,11 @@ mod tests {
 
     #[test]
     fn the_sample_of_every_plugin_is_a_right_configuration() {
-        let samples =
-            [include_str!("../../plugins/stdout/sample.toml"), include_str!("../../plugins/file/sample.toml")];
+        let samples = [
+            include_str!("../../plugins/stdout/sample.toml"),
+            include_str!("../../plugins/file/sample.toml"),
+            include_str!("../../plugins/syslog/sample.toml"),
+        ];
         assert_eq!(samples.len(), builtin().len(), "a sample.toml for each plugin");
         for (sample, plugin) in samples.iter().zip(builtin()) {
             let file: BTreeMap<String, BTreeMap<String, Table>> = toml::from_str(sample).unwrap();

@@ -26,12 +26,14 @@ pub struct Setting {
     pub look: Look,
     /// `watch`: a full queue drops. Otherwise, `read`: it waits.
     pub live: bool,
+    /// Whether outputs that leave the machine are opened; always when live.
+    pub deliver: bool,
 }
 
 impl Default for Setting {
-    /// `read` with the built-in plugins, in UTC, without colours.
+    /// `read --deliver` with the built-in plugins, in UTC, without colours.
     fn default() -> Self {
-        Self { plugins: builtin(), look: Look::default(), live: false }
+        Self { plugins: builtin(), look: Look::default(), live: false, deliver: true }
     }
 }
 
@@ -80,10 +82,14 @@ impl OutputConfig {
             (Some(format), Some(options)) if errors.is_empty() => Ok(Self {
                 name: name.into(),
                 plugin,
-                options,
+                options: options.with_format(format.name()),
                 phases: phases.unwrap_or_else(|| format.default_phases(setting.live)),
                 format,
-                policy: if setting.live { Policy::DropLeast } else { Policy::Wait },
+                policy: match () {
+                    () if setting.live => Policy::DropLeast,
+                    () if plugin.leaves && !setting.deliver => Policy::Withhold,
+                    () => Policy::Wait,
+                },
                 patience: if setting.live { Patience::LIVE } else { Patience::READ },
             }),
             _ => Err(errors),
@@ -205,17 +211,29 @@ mod tests {
         let good = table(json!({"plugin": "file", "path": "/x", "phases": ["begin"]}));
         assert_eq!(OutputConfig::from_table("a", good, &Setting::default()).unwrap().phases, Phases::BEGIN);
         let bad = table(
-            json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "daily", "phase": "end"}),
+            json!({"plugin": "file", "path": 7, "phases": [1], "format": true, "rotate": "dayly", "phase": "end"}),
         );
         let errors = OutputConfig::from_table("a", bad, &Setting::default()).unwrap_err();
         let expected = [
             "format: is not text",
             "phases: is no list of begin, update and end",
             "phase: no such option (did you mean `phases`?)",
-            "rotate: no such option (known are: plugin, format, phases, path)",
             "path: `7` is not a path",
+            "rotate: `dayly` is neither one of its words nor a size such as `64 MiB` (did you mean `daily`?)",
         ];
         assert_eq!(said(&errors), expected);
+    }
+
+    #[test]
+    fn what_leaves_the_machine_is_withheld_from_an_archive_unless_asked_for() {
+        let policy = |text, live, deliver| {
+            let setting = Setting { live, deliver, ..Setting::default() };
+            OutputConfig::from_spec(text, &setting).unwrap().policy
+        };
+        assert_eq!(policy("syslog", false, false), Policy::Withhold);
+        assert_eq!(policy("syslog", false, true), Policy::Wait);
+        assert_eq!(policy("syslog", true, false), Policy::DropLeast);
+        assert_eq!(policy("file:path=/x", false, false), Policy::Wait);
     }
 
     #[test]
@@ -236,7 +254,7 @@ mod tests {
         let expected = [
             "`b` is not key=value (write plugin:key=value,key=value; a value with a comma needs a rules file)",
             "plugin: is given twice",
-            "format: `jsn` is no format (known are: human, eve, eve-alert, scanlogd)",
+            "format: `jsn` is no format (known are: human, eve, eve-alert, scanlogd, template)",
         ];
         assert_eq!(spec("file:path=/a,b,plugin=x,format=jsn").unwrap_err(), expected);
         assert_eq!(spec("file").unwrap_err(), ["path: is missing (the file to append to; its folder must exist)"]);

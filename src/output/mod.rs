@@ -22,9 +22,17 @@ mod queue;
 mod retry;
 mod worker;
 
-use std::{sync::Arc, thread};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
-use tripline_plugin::{ConfigError, Event};
+use tripline_plugin::{
+    ConfigError, Event,
+    event::{Anomaly, EventType},
+};
 
 pub use builtin::builtin;
 pub use config::{OutputConfig, Setting};
@@ -44,6 +52,10 @@ const CAPACITY: usize = 1_024;
 #[derive(Debug)]
 pub struct Outputs {
     running: Vec<Running>,
+    /// Stamp of the last event: what is said of outputs has no time of its own.
+    now: Cell<i64>,
+    /// What [`Outputs::troubles`] is to tell.
+    troubles: RefCell<Vec<(String, String)>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +64,10 @@ struct Running {
     format: Format,
     phases: Phases,
     queue: Arc<Queue>,
+    /// `None` of one that is withheld.
     thread: Option<thread::JoinHandle<()>>,
+    /// How long its end is waited for.
+    abandon_after: Option<Duration>,
     /// Its failure was told by [`Outputs::failures`].
     announced: bool,
 }
@@ -67,7 +82,7 @@ pub struct Refused {
     pub error: ConfigError,
 }
 
-/// What became of the events for one output. `delivered + dropped + rejected` is all of them.
+/// What became of the events for one output. The four numbers sum to all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputStats {
     /// The output's name.
@@ -78,6 +93,8 @@ pub struct OutputStats {
     pub dropped: u64,
     /// Events that its destination would never take.
     pub rejected: u64,
+    /// Events that were only counted, since they would have left the machine.
+    pub withheld: u64,
     /// Why the output stopped before its time, or else why it first rejected something.
     pub error: Option<String>,
 }
@@ -92,25 +109,41 @@ impl Outputs {
         let mut refused = Vec::new();
         let mut opened = Vec::new();
         for config in configs {
+            if config.policy == Policy::Withhold {
+                opened.push((config, None));
+                continue;
+            }
             match (config.plugin.build)(&config.options) {
-                Ok(output) => opened.push((config, output)),
+                Ok(output) => opened.push((config, Some(output))),
                 Err(error) => refused.push(Refused { output: config.name, error }),
             }
         }
         if !refused.is_empty() {
             return Err(refused);
         }
-        let mut outputs = Self { running: Vec::with_capacity(opened.len()) };
+        let running = Vec::with_capacity(opened.len());
+        let mut outputs = Self { running, now: Cell::default(), troubles: RefCell::default() };
         for (config, output) in opened {
             let OutputConfig { name, format, phases, policy, patience, .. } = config;
             let queue = Arc::new(Queue::new(policy, CAPACITY));
-            let worker = Worker { output, format: format.clone(), patience, queue: queue.clone() };
-            // The system cuts a thread's name at 15 bytes and refuses a zero byte in it.
-            let title = format!("out-{}", name.replace('\0', ""));
-            match thread::Builder::new().name(title).spawn(move || worker.run()) {
+            let spawn = |output| {
+                let worker = Worker { output, format: format.clone(), patience, queue: queue.clone() };
+                // The system cuts a thread's name at 15 bytes and refuses a zero byte in it.
+                let title = format!("out-{}", name.replace('\0', ""));
+                thread::Builder::new().name(title).spawn(move || worker.run())
+            };
+            match output.map(spawn).transpose() {
                 Ok(thread) => {
-                    let thread = Some(thread);
-                    outputs.running.push(Running { name, format, phases, queue, thread, announced: false });
+                    let abandon_after = patience.abandon_at_end;
+                    outputs.running.push(Running {
+                        name,
+                        format,
+                        phases,
+                        queue,
+                        thread,
+                        abandon_after,
+                        announced: false,
+                    });
                 }
                 Err(error) => {
                     let reason = format!("the system gives no thread: {error}");
@@ -126,15 +159,41 @@ impl Outputs {
     /// Hands an event to the outputs with these numbers, as far as their phases and formats want
     /// it. With [`Policy::Wait`] this waits while a queue is full.
     pub fn deliver(&self, event: &Arc<Event>, to: &[usize]) {
+        self.now.set(event.timestamp);
+        self.announce();
         for output in to.iter().filter_map(|number| self.running.get(*number)) {
             if output.phases.pass(event) && output.format.tells(event) {
-                output.queue.put(event);
+                output.queue.put(event, || self.announce());
             }
         }
     }
 
+    /// Tells each output what befell the others: whoever reads one of them should know that another
+    /// is silent for a reason. Waits for nobody.
+    fn announce(&self) {
+        for (number, output) in self.running.iter().enumerate() {
+            let Some(news) = output.queue.news() else { continue };
+            let said = Anomaly { kind: "output".into(), event: format!("output `{}` {news}", output.name) };
+            let event = Event { anomaly: Some(said), ..Event::new(EventType::Anomaly, self.now.get()) };
+            let event = Arc::new(event);
+            let others = self.running.iter().enumerate().filter(|(other, _)| *other != number);
+            others.filter(|(_, other)| other.thread.is_some()).for_each(|(_, other)| other.queue.offer(&event));
+            if output.queue.failure().is_none() {
+                self.troubles.borrow_mut().push((output.name.clone(), news));
+            }
+        }
+    }
+
+    /// The outputs that do not get through for now, or again, since the last call, in words that
+    /// follow the output's name.
+    pub fn troubles(&mut self) -> Vec<(String, String)> {
+        self.announce();
+        std::mem::take(&mut self.troubles.borrow_mut())
+    }
+
     /// The outputs that failed since the last call, with the reason: to be announced once.
     pub fn failures(&mut self) -> Vec<(String, String)> {
+        self.announce();
         let news = self.running.iter_mut().filter(|output| !output.announced);
         news.filter_map(|output| {
             let why = output.queue.failure()?;
@@ -146,7 +205,9 @@ impl Outputs {
 
     /// Whether any output still takes events; if not (`… | head`), reading on is in vain.
     pub fn is_alive(&self) -> bool {
-        self.running.iter().any(|output| output.queue.failure().is_none())
+        let mut open = self.running.iter().filter(|output| output.thread.is_some()).peekable();
+        // With none that is open, there is still the summary.
+        open.peek().is_none() || open.any(|output| output.queue.failure().is_none())
     }
 
     /// Has every output open its destination anew (after a log was rotated).
@@ -154,7 +215,8 @@ impl Outputs {
         self.running.iter().for_each(|output| output.queue.reopen());
     }
 
-    /// Waits until everything that was delivered is written, and ends the threads.
+    /// Waits until everything that was delivered is written, and ends the threads. Live, an output
+    /// that does not come to its end is left alone after a while, and what waits for it is lost.
     pub fn finish(mut self) -> Vec<OutputStats> {
         // All at once, so that the slow ones end side by side.
         self.running.iter().for_each(|output| output.queue.close());
@@ -171,18 +233,30 @@ impl Drop for Outputs {
 
 impl Running {
     fn finish(self) -> OutputStats {
-        // A panic has told the queue already.
-        let _ = self.thread.map(thread::JoinHandle::join);
-        let tally = self.queue.tally();
-        let lost = tally.offered.saturating_sub(tally.delivered).saturating_sub(tally.rejected);
+        let Self { name, queue, thread, abandon_after, .. } = self;
+        let is_open = thread.is_some();
+        if let Some(thread) = thread {
+            if queue.wait_for_end(abandon_after) {
+                // A panic has told the queue already.
+                let _ = thread.join();
+            } else {
+                queue.fail("did not come to its end in time and was left alone".into());
+            }
+        }
+        let tally = queue.tally();
+        let left = tally.offered.saturating_sub(tally.delivered).saturating_sub(tally.rejected);
+        let (dropped, withheld) = if is_open { (left, 0) } else { (0, left) };
         let (delivered, rejected, error) = (tally.delivered, tally.rejected, tally.error);
-        OutputStats { name: self.name, delivered, dropped: lost, rejected, error }
+        OutputStats { name, delivered, dropped, rejected, withheld, error }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::Duration};
+    use std::{
+        fs,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use tripline_plugin::{Options, Output, OutputError, OutputPlugin, Record, event::Phase, sample_events};
 
@@ -211,6 +285,7 @@ mod tests {
         name: "picky",
         summary: "for tests",
         format: "eve",
+        leaves: false,
         options: &[],
         build: |_: &Options| Ok(Box::new(Picky { writes: 0 })),
     };
@@ -276,8 +351,14 @@ mod tests {
         for kind in ["storm", "reject", "storm", "reject", "storm"] {
             outputs.deliver(&anomaly(kind), &[0]);
         }
-        let expected =
-            OutputStats { name: "picky".into(), delivered: 3, dropped: 0, rejected: 2, error: Some("never".into()) };
+        let expected = OutputStats {
+            name: "picky".into(),
+            delivered: 3,
+            dropped: 0,
+            rejected: 2,
+            withheld: 0,
+            error: Some("never".into()),
+        };
         assert_eq!(outputs.finish(), [expected]);
     }
 
@@ -297,8 +378,90 @@ mod tests {
             let all = CAPACITY as u64 * 3 + 1;
             assert_eq!((stats[0].delivered, stats[0].dropped), (0, all));
             assert_eq!(stats[0].error.as_deref(), Some(why));
-            assert_eq!((stats[1].delivered, stats[1].dropped), (all, 0));
+            // And the news of it.
+            assert_eq!((stats[1].delivered, stats[1].dropped), (all + 1, 0));
+            let text = fs::read_to_string(&path).unwrap();
+            let news = format!("output `picky` has failed: {why}");
+            assert_eq!(text.lines().filter(|line| line.contains(&news)).count(), 1);
         }
+    }
+
+    /// A destination that is full until room is made, or never answers at all.
+    struct Full {
+        room: &'static AtomicBool,
+        hangs: bool,
+    }
+
+    impl Output for Full {
+        fn write(&mut self, _: &[Record]) -> Result<(), OutputError> {
+            if self.hangs {
+                thread::sleep(Duration::from_mins(10));
+            }
+            if self.room.load(Ordering::Relaxed) { Ok(()) } else { Err(OutputError::Retry("no room".into())) }
+        }
+    }
+
+    const FULL: OutputPlugin = OutputPlugin {
+        name: "full",
+        build: |_: &Options| {
+            static ROOM: AtomicBool = AtomicBool::new(false);
+            Ok(Box::new(Full { room: &ROOM, hangs: false }))
+        },
+        ..PICKY
+    };
+
+    const HANGS: OutputPlugin = OutputPlugin {
+        name: "hangs",
+        build: |_: &Options| {
+            static ROOM: AtomicBool = AtomicBool::new(false);
+            Ok(Box::new(Full { room: &ROOM, hangs: true }))
+        },
+        ..PICKY
+    };
+
+    #[test]
+    fn while_an_output_is_full_read_waits_and_the_others_hear_of_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all").display().to_string();
+        let patience =
+            Patience { first: Duration::from_millis(1), give_up: Duration::from_millis(600), ..Patience::READ };
+        let full = OutputConfig { plugin: FULL, patience, ..OutputConfig::from_spec("picky", &setting()).unwrap() };
+        let file = OutputConfig::from_spec(&format!("file:path={path}"), &setting()).unwrap();
+        let mut outputs = Outputs::start(vec![OutputConfig { name: "full".into(), ..full }, file]).unwrap();
+        // More than the queue of the full one holds: this waits until it is given up.
+        (0..CAPACITY + 300).for_each(|_| outputs.deliver(&anomaly("storm"), &[0]));
+        let words = ("full".to_owned(), "does not get through and is tried again: no room".to_owned());
+        assert_eq!(outputs.troubles(), [words]);
+        let stats = outputs.finish();
+        assert_eq!((stats[0].delivered, stats[0].dropped), (0, CAPACITY as u64 + 300));
+        let text = fs::read_to_string(path).unwrap();
+        let said: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let said: Vec<_> = said.into_iter().map(|event| event.anomaly.unwrap().event).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert_eq!(said[0], "output `full` does not get through and is tried again: no room");
+        assert!(said[1].starts_with("output `full` has failed: no room; given up after "), "{said:?}");
+    }
+
+    #[test]
+    fn live_an_output_that_hangs_does_not_keep_the_program_from_its_end() {
+        let patience = Patience { abandon_at_end: Some(Duration::from_millis(50)), ..Patience::LIVE };
+        let config = OutputConfig::from_spec("picky", &Setting { live: true, ..setting() }).unwrap();
+        let outputs = Outputs::start(vec![OutputConfig { plugin: HANGS, patience, ..config }]).unwrap();
+        (0..3).for_each(|_| outputs.deliver(&anomaly("storm"), &[0]));
+        let stats = outputs.finish();
+        assert_eq!((stats[0].delivered, stats[0].dropped), (0, 3));
+        assert_eq!(stats[0].error.as_deref(), Some("did not come to its end in time and was left alone"));
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_opened_and_counted() {
+        let setting = Setting { deliver: false, ..setting() };
+        let spec = "syslog:path=/no/such/socket";
+        let outputs = Outputs::start(vec![OutputConfig::from_spec(spec, &setting).unwrap()]).unwrap();
+        (0..3).for_each(|_| outputs.deliver(&anomaly("storm"), &[0]));
+        assert!(outputs.is_alive(), "the summary is worth reading on");
+        let stats = outputs.finish();
+        assert_eq!((stats[0].withheld, stats[0].dropped, stats[0].error.as_ref()), (3, 0, None));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tripline_plugin::Event;
@@ -21,6 +22,8 @@ pub enum Policy {
     /// Gives up the event with the lowest trust, then severity, of those that wait and the new
     /// one; among equals the newest. `watch`, where packets do not wait for a slow disk.
     DropLeast,
+    /// Counts events and takes none: `read` without `--deliver`, for outputs that leave the machine.
+    Withhold,
 }
 
 /// What was done with the events of one output.
@@ -57,10 +60,14 @@ pub(super) struct Queue {
     capacity: usize,
 }
 
+/// How long it waits for room before it looks around.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Ranks of events: statistics, nine of scans (trust, then severity), anomalies.
 const RANKS: usize = 11;
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and most meet")]
 struct State {
     /// One line for each rank, so that the least is found at once; each entry with its number,
     /// so that the order of all is kept.
@@ -74,6 +81,12 @@ struct State {
     closed: bool,
     /// Nobody takes any more.
     failed: bool,
+    /// The taker's thread is at its end.
+    ended: bool,
+    /// The destination does not take anything for now.
+    troubled: bool,
+    /// What others should hear of this output, until it was fetched.
+    news: Option<String>,
     tally: Tally,
 }
 
@@ -96,15 +109,32 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an event in. Waits when the queue is full and the policy says so; never once the
-    /// output has failed.
-    pub(super) fn put(&self, event: &Arc<Event>) {
+    /// Puts an event in. When the queue is full and the policy says so, it waits for room, calling
+    /// `meanwhile` now and then; never once the output has failed.
+    pub(super) fn put(&self, event: &Arc<Event>, meanwhile: impl Fn()) {
         let mut state = self.state();
         state.tally.offered += 1;
         while self.policy == Policy::Wait && state.waiting >= self.capacity && !state.failed {
-            state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (waited, time) = self.emptied.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner);
+            state = waited;
+            if time.timed_out() {
+                drop(state);
+                meanwhile();
+                state = self.state();
+            }
         }
-        if state.failed {
+        self.push(state, event);
+    }
+
+    /// Puts an event in without waiting, whatever the policy: a full queue drops.
+    pub(super) fn offer(&self, event: &Arc<Event>) {
+        let mut state = self.state();
+        state.tally.offered += 1;
+        self.push(state, event);
+    }
+
+    fn push(&self, mut state: MutexGuard<'_, State>, event: &Arc<Event>) {
+        if state.failed || self.policy == Policy::Withhold {
             return;
         }
         let rank = rank(event);
@@ -153,7 +183,7 @@ impl Queue {
         if let Some(first) = batch.first_mut().filter(|_| lost > 0) {
             *first = Arc::new(Event { dropped_before: Some(lost), ..Event::clone(first) });
         }
-        self.emptied.notify_one();
+        self.emptied.notify_all();
         Taken::Batch { last: state.waiting == 0 }
     }
 
@@ -172,16 +202,58 @@ impl Queue {
     pub(super) fn fail(&self, why: String) {
         let mut state = self.state();
         state.failed = true;
+        state.news = Some(format!("has failed: {why}"));
         state.tally.error = Some(why);
         state.lines = Default::default();
         state.waiting = 0;
-        self.emptied.notify_one();
+        self.emptied.notify_all();
     }
 
     /// Why nobody takes any more, if so.
     pub(super) fn failure(&self) -> Option<String> {
         let state = self.state();
         state.tally.error.clone().filter(|_| state.failed)
+    }
+
+    /// The destination does not take anything for now, and is tried again.
+    pub(super) fn troubled(&self, why: &str) {
+        let mut state = self.state();
+        if !state.troubled {
+            state.troubled = true;
+            state.news = Some(format!("does not get through and is tried again: {why}"));
+        }
+    }
+
+    /// The destination took something.
+    pub(super) fn well(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.troubled) {
+            state.news = Some("gets through again".into());
+        }
+    }
+
+    /// What others should hear of this output since the last call.
+    pub(super) fn news(&self) -> Option<String> {
+        self.state().news.take()
+    }
+
+    /// The taker's thread is at its end.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
+        self.emptied.notify_all();
+    }
+
+    /// Waits until the taker is at its end, so long at most (`None`: as long as it takes). Whether it is.
+    pub(super) fn wait_for_end(&self, at_most: Option<Duration>) -> bool {
+        let state = self.state();
+        let goes_on = |state: &mut State| !state.ended;
+        match at_most {
+            None => self.emptied.wait_while(state, goes_on).unwrap_or_else(PoisonError::into_inner).ended,
+            Some(time) => {
+                let waited = self.emptied.wait_timeout_while(state, time, goes_on);
+                waited.unwrap_or_else(PoisonError::into_inner).0.ended
+            }
+        }
     }
 
     /// Asks the taker to open its destination anew, before the next batch.
@@ -210,7 +282,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::{thread, time::Duration};
+    use std::thread;
 
     use tripline_plugin::{
         event::{Scan, Severity, Trust},
@@ -225,6 +297,10 @@ mod tests {
         event.timestamp = at;
         event.scan = event.scan.map(|scan| Box::new(Scan { trust, severity, ..*scan }));
         Arc::new(event)
+    }
+
+    fn put(queue: &Queue, event: &Arc<Event>) {
+        queue.put(event, || {});
     }
 
     fn low(at: i64) -> Arc<Event> {
@@ -242,7 +318,7 @@ mod tests {
         let queue = Queue::new(Policy::Wait, 100);
         for at in 0..9 {
             let trust = [Trust::Confirmed, Trust::Spoofable, Trust::Reacted][at as usize % 3];
-            queue.put(&event(at, trust, Severity::Medium));
+            put(&queue, &event(at, trust, Severity::Medium));
         }
         assert_eq!(taken(&queue, 4), [0, 1, 2, 3]);
         assert_eq!(taken(&queue, 256), [4, 5, 6, 7, 8]);
@@ -252,7 +328,7 @@ mod tests {
     fn a_full_queue_makes_read_wait_and_loses_nothing() {
         let queue = Queue::new(Policy::Wait, 2);
         thread::scope(|scope| {
-            scope.spawn(|| (0..1_000).for_each(|at| queue.put(&low(at))));
+            scope.spawn(|| (0..1_000).for_each(|at| put(&queue, &low(at))));
             let mut all = Vec::new();
             while all.len() < 1_000 {
                 let batch = taken(&queue, 256);
@@ -266,13 +342,13 @@ mod tests {
     #[test]
     fn a_full_queue_gives_up_the_least_first_and_says_how_many() {
         let queue = Queue::new(Policy::DropLeast, 3);
-        queue.put(&event(0, Trust::Reacted, Severity::Low));
-        queue.put(&low(1));
-        queue.put(&event(2, Trust::Spoofable, Severity::High));
-        queue.put(&event(3, Trust::Confirmed, Severity::Low)); // instead of 1
-        queue.put(&low(4)); // is itself the least
-        queue.put(&event(5, Trust::Spoofable, Severity::High)); // no better than 2, and newer
-        queue.put(&event(6, Trust::Reacted, Severity::High)); // instead of 2
+        put(&queue, &event(0, Trust::Reacted, Severity::Low));
+        put(&queue, &low(1));
+        put(&queue, &event(2, Trust::Spoofable, Severity::High));
+        put(&queue, &event(3, Trust::Confirmed, Severity::Low)); // instead of 1
+        put(&queue, &low(4)); // is itself the least
+        put(&queue, &event(5, Trust::Spoofable, Severity::High)); // no better than 2, and newer
+        put(&queue, &event(6, Trust::Reacted, Severity::High)); // instead of 2
         let mut batch = Vec::new();
         assert_eq!(queue.take(&mut batch, 256), Taken::Batch { last: true });
         assert_eq!(batch.iter().map(|event| event.timestamp).collect::<Vec<_>>(), [0, 3, 6]);
@@ -283,9 +359,9 @@ mod tests {
     fn forged_scans_never_push_out_proven_ones_or_anomalies() {
         let queue = Queue::new(Policy::DropLeast, 2);
         let anomaly = sample_events().into_iter().find(|event| event.anomaly.is_some()).unwrap();
-        queue.put(&event(1, Trust::Reacted, Severity::Low));
-        queue.put(&Arc::new(anomaly.clone()));
-        (2..1_000).for_each(|at| queue.put(&event(at, Trust::Spoofable, Severity::High)));
+        put(&queue, &event(1, Trust::Reacted, Severity::Low));
+        put(&queue, &Arc::new(anomaly.clone()));
+        (2..1_000).for_each(|at| put(&queue, &event(at, Trust::Spoofable, Severity::High)));
         assert_eq!(taken(&queue, 256), [1, anomaly.timestamp]);
     }
 
@@ -293,7 +369,7 @@ mod tests {
     fn whoever_waits_for_a_failed_output_goes_on() {
         let queue = Queue::new(Policy::Wait, 1);
         thread::scope(|scope| {
-            let putting = scope.spawn(|| (0..100).for_each(|at| queue.put(&low(at))));
+            let putting = scope.spawn(|| (0..100).for_each(|at| put(&queue, &low(at))));
             thread::sleep(Duration::from_millis(20));
             assert!(!putting.is_finished(), "a full queue waits");
             queue.fail("gone".into());
@@ -305,16 +381,73 @@ mod tests {
     #[test]
     fn what_waits_at_the_end_is_still_taken() {
         let queue = Queue::new(Policy::Wait, 10);
-        queue.put(&low(1));
+        put(&queue, &low(1));
         queue.close();
         assert_eq!(taken(&queue, 256), [1]);
         assert_eq!(queue.take(&mut Vec::new(), 256), Taken::End);
     }
 
     #[test]
+    fn what_was_lost_is_said_before_the_next_and_no_order_is_broken() {
+        let ranks = |a: u8| (Trust::Spoofable, [Severity::Low, Severity::Medium, Severity::High][a as usize % 3]);
+        proptest::proptest!(|(steps in proptest::collection::vec(0_u8..12, 1..200))| {
+            let queue = Queue::new(Policy::DropLeast, 5);
+            let (mut offered, mut got, mut said) = (0, Vec::new(), 0);
+            let mut batch = Vec::new();
+            for step in steps {
+                if step < 9 {
+                    offered += 1;
+                    put(&queue, &event(offered, ranks(step).0, ranks(step).1));
+                } else if queue.state().waiting > 0 {
+                    queue.take(&mut batch, 3);
+                    proptest::prop_assert!(batch.iter().skip(1).all(|event| event.dropped_before.is_none()));
+                    said += batch[0].dropped_before.unwrap_or(0);
+                    got.extend(batch.iter().map(|event| event.timestamp));
+                }
+            }
+            proptest::prop_assert!(got.is_sorted());
+            let state = queue.state();
+            proptest::prop_assert_eq!(offered as u64, got.len() as u64 + said + state.lost + state.waiting as u64);
+        });
+    }
+
+    #[test]
+    fn who_waits_for_room_may_look_around_meanwhile() {
+        let queue = Queue::new(Policy::Wait, 1);
+        put(&queue, &low(1));
+        let looked = std::cell::Cell::new(false);
+        queue.put(&low(2), || {
+            looked.set(true);
+            queue.take(&mut Vec::new(), 1);
+        });
+        assert!(looked.get());
+        assert_eq!(taken(&queue, 9), [2]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_counted_and_never_waits() {
+        let queue = Queue::new(Policy::Withhold, 1);
+        (0..10).for_each(|at| put(&queue, &low(at)));
+        assert_eq!((queue.tally().offered, queue.state().waiting), (10, 0));
+    }
+
+    #[test]
+    fn troubles_and_their_end_are_news_once() {
+        let queue = Queue::new(Policy::Wait, 1);
+        queue.well();
+        assert_eq!(queue.news(), None);
+        queue.troubled("no room");
+        queue.troubled("no room");
+        assert_eq!(queue.news().as_deref(), Some("does not get through and is tried again: no room"));
+        assert_eq!(queue.news(), None);
+        queue.well();
+        assert_eq!(queue.news().as_deref(), Some("gets through again"));
+    }
+
+    #[test]
     fn a_request_to_reopen_comes_before_what_waits() {
         let queue = Queue::new(Policy::Wait, 10);
-        queue.put(&low(1));
+        put(&queue, &low(1));
         queue.reopen();
         assert_eq!(queue.take(&mut Vec::new(), 256), Taken::Reopen);
         assert_eq!(taken(&queue, 256), [1]);

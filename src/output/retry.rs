@@ -24,6 +24,8 @@ pub struct Patience {
     pub give_up: Duration,
     /// After so long when the program is about to end.
     pub give_up_at_end: Duration,
+    /// After so long at the end a plugin that does not come back is left alone; `None`: never.
+    pub abandon_at_end: Option<Duration>,
 }
 
 impl Patience {
@@ -34,16 +36,25 @@ impl Patience {
         longest: Duration::from_secs(2),
         give_up: Duration::from_secs(30),
         give_up_at_end: Duration::from_secs(30),
+        // Standard output may be a pager, and somebody reads in it.
+        abandon_at_end: None,
     };
 
     /// `watch` waits for nobody and runs for months: it never gives up, and ends soon when told to.
-    pub const LIVE: Self = Self { give_up: Duration::MAX, give_up_at_end: Duration::from_secs(5), ..Self::READ };
+    pub const LIVE: Self = Self {
+        give_up: Duration::MAX,
+        give_up_at_end: Duration::from_secs(5),
+        abandon_at_end: Some(Duration::from_secs(15)),
+        ..Self::READ
+    };
 
     /// Attempts it until it is done, patience ends, or an error comes that is not
-    /// [`OutputError::Retry`]. `ending` tells whether the program is about to end.
+    /// [`OutputError::Retry`]. `ending` tells whether the program is about to end; `troubled` hears
+    /// why, from the second failure on: a connection that is made again at once is no news.
     pub(super) fn attempt(
         &self,
         ending: impl Fn() -> bool,
+        troubled: impl Fn(&str),
         mut attempt: impl FnMut() -> Result<(), OutputError>,
     ) -> Result<(), OutputError> {
         let begun = Instant::now();
@@ -57,6 +68,9 @@ impl Patience {
             let waited = begun.elapsed();
             if waited.saturating_add(pause) > give_up {
                 return Err(OutputError::Fatal(format!("{why}; given up after {:.1} s", waited.as_secs_f64())));
+            }
+            if pause > self.first {
+                troubled(&why);
             }
             thread::sleep(pause);
             pause = pause.saturating_mul(2).min(self.longest);
@@ -73,6 +87,7 @@ mod tests {
         longest: Duration::from_millis(4),
         give_up: Duration::from_millis(40),
         give_up_at_end: Duration::ZERO,
+        abandon_at_end: None,
     };
 
     #[test]
@@ -80,6 +95,7 @@ mod tests {
         let mut times = 0;
         let done = QUICK.attempt(
             || false,
+            |_| {},
             || {
                 times += 1;
                 if times < 4 { Err(OutputError::Retry("disk full".into())) } else { Ok(()) }
@@ -93,6 +109,7 @@ mod tests {
         let mut times = 0;
         let error = QUICK.attempt(
             || false,
+            |_| {},
             || {
                 times += 1;
                 Err(OutputError::Retry("disk full".into()))
@@ -108,6 +125,7 @@ mod tests {
             let mut times = 0;
             let outcome = QUICK.attempt(
                 || false,
+                |_| {},
                 || {
                     times += 1;
                     Err(error.clone())
@@ -119,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_program_that_ends_does_not_wait() {
-        let outcome = QUICK.attempt(|| true, || Err(OutputError::Retry("away".into())));
+        let outcome = QUICK.attempt(|| true, |_| {}, || Err(OutputError::Retry("away".into())));
         assert!(matches!(outcome, Err(OutputError::Fatal(_))));
     }
 }

@@ -27,7 +27,8 @@ pub(super) struct Worker {
     pub(super) queue: Arc<Queue>,
 }
 
-/// Fails the queue when the plugin panics, or `read` would wait for it for ever.
+/// Says that the thread is at its end, and fails the queue when the plugin panics, or `read` would
+/// wait for it for ever.
 struct Guard(Arc<Queue>);
 
 impl Drop for Guard {
@@ -35,6 +36,7 @@ impl Drop for Guard {
         if thread::panicking() {
             self.0.fail("the plugin panicked, which is a bug of it".into());
         }
+        self.0.end();
     }
 }
 
@@ -45,6 +47,8 @@ impl Worker {
         if let Err(error) = self.work() {
             guard.0.fail(error.to_string());
         }
+        // A plugin may have something to finish; only then is this the end.
+        drop(self);
     }
 
     fn work(&mut self) -> Result<(), OutputError> {
@@ -86,7 +90,11 @@ impl Worker {
         mut attempt: impl FnMut(&mut dyn Output) -> Result<(), OutputError>,
     ) -> Result<(), OutputError> {
         let Self { output, patience, queue, .. } = self;
-        patience.attempt(|| queue.is_closed(), || attempt(output.as_mut()))
+        let outcome = patience.attempt(|| queue.is_closed(), |why| queue.troubled(why), || attempt(output.as_mut()));
+        if outcome.is_ok() {
+            queue.well();
+        }
+        outcome
     }
 }
 

@@ -21,6 +21,8 @@ mod program;
 mod detection;
 // The same input gives the same bytes, however the work is shared out.
 mod invariants;
+// Files stay whole, archives stay here, signals and full disks lose nothing.
+mod outputs;
 // What was decoded of each frame can be looked up.
 mod packets;
 // `tripline read` in a script: inputs, exit statuses, words on standard error.

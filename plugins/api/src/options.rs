@@ -47,6 +47,8 @@ pub enum OptionKind {
     Size,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or a size.
+    ChoiceOrSize(&'static [&'static str]),
 }
 
 /// What holds when a key is absent.
@@ -102,7 +104,10 @@ impl ConfigError {
 
 /// The options of one output, checked against its plugin's specs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options(BTreeMap<&'static str, Checked>);
+pub struct Options {
+    values: BTreeMap<&'static str, Checked>,
+    format: String,
+}
 
 /// A value that is what its spec asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,12 +145,25 @@ impl Options {
                 },
             }
         }
-        if errors.is_empty() { Ok(Self(checked)) } else { Err(errors) }
+        let format = String::new();
+        if errors.is_empty() { Ok(Self { values: checked, format }) } else { Err(errors) }
     }
 
-    /// The text of a `Text` or `Choice` option; `None` when it is optional and absent.
+    /// The same with the name of the format that records will come in, which the host knows.
+    #[must_use]
+    pub fn with_format(self, name: &str) -> Self {
+        Self { format: name.into(), ..self }
+    }
+
+    /// The name of the format that records come in: `eve`, `scanlogd` and so on. For what depends
+    /// on it, such as whether a line may be cut; empty when the host did not say.
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+
+    /// The text of a `Text` or `Choice` option, the word of a `ChoiceOrSize`; `None` when there is none.
     pub fn text(&self, name: &str) -> Option<&str> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Checked::Text(text)) => Some(text),
             _ => None,
         }
@@ -161,12 +179,12 @@ impl Options {
 
     /// A `Bool` option; `false` when it is absent.
     pub fn bool(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some(Checked::Bool(true)))
+        matches!(self.values.get(name), Some(Checked::Bool(true)))
     }
 
-    /// An `Integer` option, or a `Size` in bytes; `None` when it is optional and absent.
+    /// An `Integer` option, a `Size` in bytes, the size of a `ChoiceOrSize`; `None` when there is none.
     pub fn number(&self, name: &str) -> Option<u64> {
-        match self.0.get(name) {
+        match self.values.get(name) {
             Some(Checked::Number(number)) => Some(*number),
             _ => None,
         }
@@ -178,6 +196,7 @@ fn check(spec: &OptionSpec, value: &Value) -> Result<Checked, ConfigError> {
     let wrong = |wanted: &str| ConfigError::about(spec.name, format!("{} is not {wanted}", shown(value)));
     let number = || value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
     let text = value.as_str();
+    let size = || number().or_else(|| bytes(text?));
     match spec.kind {
         OptionKind::Text => text.map(|t| Checked::Text(t.into())).ok_or_else(|| wrong("text")),
         OptionKind::Path => match text {
@@ -188,9 +207,16 @@ fn check(spec: &OptionSpec, value: &Value) -> Result<Checked, ConfigError> {
             value.as_bool().or_else(|| text?.parse().ok()).map(Checked::Bool).ok_or_else(|| wrong("`true` or `false`"))
         }
         OptionKind::Integer => number().map(Checked::Number).ok_or_else(|| wrong("a whole number from 0")),
-        OptionKind::Size => number().or_else(|| bytes(text?)).map(Checked::Number).ok_or_else(|| {
+        OptionKind::Size => size().map(Checked::Number).ok_or_else(|| {
             wrong("a size").hint("write a number of bytes, or a number and KiB, MiB, GiB, kB, MB or GB")
         }),
+        OptionKind::ChoiceOrSize(words) => match text {
+            Some(t) if words.contains(&t) => Ok(Checked::Text(t.into())),
+            _ => size().map(Checked::Number).ok_or_else(|| {
+                let reason = format!("{} is neither one of its words nor a size such as `64 MiB`", shown(value));
+                ConfigError::unknown(spec.name, reason, text.unwrap_or_default(), words)
+            }),
+        },
         OptionKind::Choice(words) => match text {
             Some(t) if words.contains(&t) => Ok(Checked::Text(t.into())),
             _ => {
@@ -253,6 +279,25 @@ mod tests {
         assert_eq!(options.number("keep"), Some(30));
         assert_eq!(options.number("limit"), Some(1 << 20));
         assert_eq!(options.text("rotate"), Some("daily"));
+    }
+
+    #[test]
+    fn a_word_or_a_size_is_read_as_what_it_is() {
+        let specs = [OptionSpec {
+            name: "rotate",
+            kind: OptionKind::ChoiceOrSize(&["never", "daily"]),
+            need: Need::Default("never"),
+            help: "",
+        }];
+        let check = |value: Value| Options::check(&specs, &Table::from([("rotate".into(), value)]));
+        assert_eq!(check("daily".into()).unwrap().text("rotate"), Some("daily"));
+        assert_eq!(check("1 MiB".into()).unwrap().number("rotate"), Some(1 << 20));
+        let error = check("dayly".into()).unwrap_err().remove(0).to_string();
+        assert!(
+            error.starts_with("rotate: `dayly` is neither") && error.ends_with("(did you mean `daily`?)"),
+            "{error}"
+        );
+        assert_eq!(Options::check(&specs, &Table::new()).unwrap().text("rotate"), Some("never"));
     }
 
     #[test]

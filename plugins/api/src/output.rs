@@ -74,6 +74,10 @@ pub struct OutputPlugin {
     pub summary: &'static str,
     /// The format it gets when the configuration names none.
     pub format: &'static str,
+    /// Whether it takes events out of this machine's files and screens: to other machines, daemons or
+    /// programs. `read` opens such an output only with `--deliver`, so that an old archive cannot
+    /// fill a SIEM by mistake.
+    pub leaves: bool,
     /// Every option it has. The host refuses all others before `build` is called.
     pub options: &'static [OptionSpec],
     /// Opens the destination. Called once, before the first packet is read; a file that cannot be

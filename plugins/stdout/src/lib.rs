@@ -15,6 +15,7 @@ pub const PLUGIN: OutputPlugin = OutputPlugin {
     name: "stdout",
     summary: "standard output: the screen, or the next program of a pipe",
     format: "human",
+    leaves: false,
     options: &[],
     build: |_| Ok(to(std::io::stdout())),
 };

@@ -4,18 +4,20 @@
 //! terminal whatever the event holds. Each format is a file here and a line in [`Format`].
 //! Must not know where the text goes; what the command line decides comes in a [`Look`].
 //!
-//! Read next: `human.rs`, `eve.rs`, `scanlogd.rs`; `docs/events.md` shows them side by side.
+//! Read next: `human.rs`, `eve.rs`, `scanlogd.rs`, `template.rs`; `docs/events.md` shows them side by side.
 
 mod eve;
 mod eve_alert;
 mod human;
 mod scanlogd;
+mod template;
 mod visible;
 
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use tripline_plugin::{ConfigError, Event, event::EventType};
 
 use super::phases::Phases;
+use template::Template;
 
 /// What the command line, the terminal and the mode decide about texts for people.
 #[derive(Clone, Debug)]
@@ -45,17 +47,26 @@ pub enum Format {
     Human(Look),
     /// The line of scanlogd, with times of day in this zone.
     Scanlogd(TimeZone),
+    /// The user's own line.
+    Template(Template),
 }
 
 impl Format {
     /// All names, as configurations write them.
-    pub const NAMES: [&str; 4] = ["human", "eve", "eve-alert", "scanlogd"];
+    pub const NAMES: [&str; 5] = ["human", "eve", "eve-alert", "scanlogd", "template"];
 
-    /// The format of this name.
+    /// The format of this name; of a template, its text follows: `template:{src_ip} …`.
     ///
     /// # Errors
-    /// There is none; the error suggests one.
+    /// There is none, then the error suggests one; or the template is wrong.
     pub fn named(name: &str, look: &Look) -> Result<Self, ConfigError> {
+        if let Some(rest) = name.strip_prefix("template") {
+            match rest.strip_prefix(':') {
+                Some(text) => return Template::read(text).map(Self::Template),
+                None if rest.is_empty() => return Template::read("").map(Self::Template),
+                None => {}
+            }
+        }
         match name {
             "human" => Ok(Self::Human(look.clone())),
             "eve" => Ok(Self::Eve),
@@ -66,11 +77,22 @@ impl Format {
         }
     }
 
+    /// Its name, as configurations write it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Eve => "eve",
+            Self::EveAlert => "eve-alert",
+            Self::Human(_) => "human",
+            Self::Scanlogd(_) => "scanlogd",
+            Self::Template(_) => "template",
+        }
+    }
+
     /// Whether this format has words for such an event; what it has none for is not delivered.
     pub fn tells(&self, event: &Event) -> bool {
         match self {
             Self::Eve | Self::EveAlert => true,
-            Self::Human(_) | Self::Scanlogd(_) => event.event_type != EventType::Stats,
+            Self::Human(_) | Self::Scanlogd(_) | Self::Template(_) => event.event_type != EventType::Stats,
         }
     }
 
@@ -79,8 +101,8 @@ impl Format {
         match self {
             Self::Eve | Self::EveAlert => Phases::ALL,
             Self::Scanlogd(_) => Phases::BEGIN,
-            Self::Human(_) if live => Phases::BEGIN.and(Phases::END),
-            Self::Human(_) => Phases::END,
+            Self::Human(_) | Self::Template(_) if live => Phases::BEGIN.and(Phases::END),
+            Self::Human(_) | Self::Template(_) => Phases::END,
         }
     }
 
@@ -91,6 +113,7 @@ impl Format {
             Self::EveAlert => eve_alert::render(event, into),
             Self::Human(look) => human::render(event, look, into),
             Self::Scanlogd(zone) => scanlogd::render(event, zone, into),
+            Self::Template(template) => template.render(event, into),
         }
     }
 }
@@ -106,11 +129,16 @@ mod tests {
 
     use super::*;
 
+    /// The one that `docs/events.md` shows.
+    const TEMPLATE: &str =
+        "template:{timestamp} {scan.severity} {src_ip} tried {scan.doors} doors of {dest_ip}: {scan.answers.open} open";
+
     /// The event in the format of this name, times in UTC.
     pub(super) fn rendered(name: &str, event: &Event) -> String {
         let mut text = String::new();
         let format = match name {
             "scanlogd" => Format::Scanlogd(TimeZone::UTC),
+            "template" => Format::named(TEMPLATE, &Look::default()).unwrap(),
             _ => Format::named(name, &Look::default()).unwrap(),
         };
         format.render(event, &mut text);
@@ -132,7 +160,7 @@ mod tests {
     #[test]
     fn what_programs_read_is_one_line() {
         for event in sample_events() {
-            for name in ["eve", "eve-alert", "scanlogd"] {
+            for name in ["eve", "eve-alert", "scanlogd", "template"] {
                 assert!(!rendered(name, &event).contains('\n'), "{name}");
             }
         }
