@@ -134,15 +134,20 @@ impl Contact {
         Door { source, target, port, protocol, incoming: self.state == State::Incoming }
     }
 
-    /// How dear it is: of two, the one with the smaller goes first.
-    fn worth(&self) -> (u8, u32) {
-        let rank = match self.state {
+    /// Until when it deserves its place, in seconds of the clock: of two, the one with the smaller goes first. What
+    /// failed is evidence, for hours where somebody is slow; what was answered only saves a look later.
+    fn worth(&self) -> u32 {
+        const MINUTE: u32 = 60;
+        const HOUR: u32 = 60 * MINUTE;
+        let deserves = match self.state {
             State::Incoming | State::Traced => 0,
-            State::Emptied | State::Completed | State::Closed | State::Unreachable | State::Silent | State::Reset => 1,
-            State::Open => 2,
-            State::Pending => 3,
+            State::Completed | State::Reset | State::Emptied => MINUTE,
+            State::Open => 5 * MINUTE,
+            State::Silent => 2 * HOUR,
+            State::Closed | State::Unreachable => 8 * HOUR,
+            State::Pending => 24 * HOUR,
         };
-        (rank, self.last)
+        self.last.saturating_add(deserves)
     }
 }
 

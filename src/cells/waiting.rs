@@ -37,14 +37,14 @@ impl Waiting {
 
     /// Takes out the slot of a source's contact.
     pub fn take(&mut self, key: &Key, source: Address) -> Option<Slot> {
-        let hash = key.hash(source) | 1;
+        let hash = place(key, source);
         let entry = self.bucket(hash)?.iter_mut().find(|entry| entry.source == hash)?;
         std::mem::take(entry).slot
     }
 
     /// Lets a source wait.
     pub fn insert(&mut self, key: &Key, source: Address, slot: Slot) {
-        let hash = key.hash(source) | 1;
+        let hash = place(key, source);
         if let Some(bucket) = self.bucket(hash) {
             // The last becomes the first; a hole is filled before anybody has to go.
             let out = bucket.iter().position(|entry| entry.source == 0).unwrap_or(WAYS - 1);
@@ -58,9 +58,31 @@ impl Waiting {
     }
 }
 
+/// The hash of a source, another than that which chose its cell: of that one all sources here share the upper bits.
+fn place(key: &Key, source: Address) -> u64 {
+    key.hash((source, 'w')) | 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_of_one_cell_spread_over_the_whole_table() {
+        let key = Key::new(1);
+        let mut waiting = Waiting::new(64 * size_of::<[Entry; WAYS]>());
+        let mut table = crate::cells::contacts::Contacts::new(4096);
+        let of_cell = (0..u32::MAX).map(|n| Address::v4(n.to_be_bytes())).filter(|a| key.cell(*a) == 7);
+        let sources: Vec<Address> = of_cell.take(100).collect();
+        for &source in &sources {
+            let door = crate::cells::contacts::Door { source, target: source, port: 1, protocol: 6, incoming: false };
+            table.find_or_insert(&key, &door, crate::source::Time(0));
+            let slot = table.find(&key, &door).unwrap().0;
+            waiting.insert(&key, source, slot);
+        }
+        let kept = sources.iter().filter(|source| waiting.take(&key, **source).is_some()).count();
+        assert!(kept > 90, "{kept} of 100 sources still wait in a table for 256");
+    }
 
     #[test]
     fn a_source_waits_until_it_comes_again() {
