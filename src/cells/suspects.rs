@@ -285,7 +285,10 @@ impl Suspect {
     /// Keeps a knock. Of visits that say nothing against the source only the latest few stay, or the honest would
     /// take the room of the slow; of all others, when there are too many, the oldest goes.
     fn remember(&mut self, knock: Knock) {
-        let says_nothing = |k: &Knock| !k.failed() && matches!(k.after, After::Nothing | After::Spoke) && !k.is_ping();
+        let says_nothing = |k: &Knock| {
+            let asks_for_life = k.is_ping() || k.technique == Technique::Arp;
+            !k.failed() && matches!(k.after, After::Nothing | After::Spoke) && !asks_for_life
+        };
         if self.knocks.iter().filter(|k| says_nothing(k)).count() >= VISITS {
             self.knocks.remove(self.knocks.iter().position(says_nothing).unwrap_or(0));
         } else if self.knocks.len() >= KNOCKS {
