@@ -170,6 +170,7 @@ impl Feed<'_> {
             return true;
         }
         while !self.ended && !self.stopped {
+            batch.consumed = 0;
             match self.source.pull(batch) {
                 Pull::Filled => {
                     let frames = batch.pieces.iter().map(|piece| piece.frames).sum();
@@ -180,6 +181,8 @@ impl Feed<'_> {
                 Pull::Idle => {}
                 Pull::End => self.ended = true,
             }
+            // What held no frame was read all the same.
+            self.stopped = !sink.progress(batch.consumed, 0);
         }
         batch.pieces.clear();
         false

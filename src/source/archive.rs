@@ -9,6 +9,7 @@
 use std::{
     fs::File,
     io::{self, Cursor, Read},
+    mem::take,
     path::{Path, PathBuf},
     sync::Arc,
     vec,
@@ -18,6 +19,7 @@ use super::{
     Batch, Pull, Sizes, Source, Time, Trouble,
     cut::Run,
     find::{Capture, Found, Passed, Way},
+    input::{Input, Unpack},
     reader::Reader,
 };
 
@@ -42,6 +44,8 @@ pub struct Archive {
     sizes: Sizes,
     total_bytes: Option<u64>,
     passed: Passed,
+    /// Bytes used up at the end of a capture, behind its last packet: for the next batch to tell.
+    owed: u64,
 }
 
 impl Archive {
@@ -61,7 +65,7 @@ impl Archive {
             Order::Time | Order::Given => {}
         }
         let total_bytes = captures.iter().map(Capture::length).sum();
-        Self { waiting: captures.into_iter(), reading: None, run: Run::default(), sizes, total_bytes, passed }
+        Self { waiting: captures.into_iter(), reading: None, run: Run::default(), sizes, total_bytes, passed, owed: 0 }
     }
 
     /// The bytes of all files together, which [`Batch::consumed`] comes to add up to;
@@ -86,13 +90,20 @@ impl Source for Archive {
         loop {
             if let Some(reader) = &mut self.reading {
                 match reader.pull(batch, &mut self.run) {
-                    Pull::End => self.reading = None,
-                    pull => return pull,
+                    Pull::End => {
+                        self.reading = None;
+                        self.owed += batch.consumed;
+                    }
+                    pull => {
+                        batch.consumed += take(&mut self.owed);
+                        return pull;
+                    }
                 }
             }
             let Some(capture) = self.waiting.next() else {
                 batch.pieces.clear();
                 batch.bytes.clear();
+                batch.consumed = take(&mut self.owed);
                 return Pull::End;
             };
             let (path, length) = (Arc::clone(&capture.path), capture.length().unwrap_or(0));
@@ -102,8 +113,8 @@ impl Source for Archive {
                     batch.pieces.clear();
                     batch.bytes.clear();
                     batch.origin = Some(Arc::clone(&path));
-                    batch.consumed = length;
-                    return Pull::Trouble(Trouble { path, offset: 0, frames: 0, reason });
+                    batch.consumed = length + take(&mut self.owed);
+                    return Pull::Trouble(Trouble { path, offset: 0, unpacked: false, frames: 0, reason });
                 }
             }
         }
@@ -130,6 +141,7 @@ impl Capture {
             Way::Stream(stream) => (stream, 0),
             Way::Unreadable(reason) => return Err(reason),
         };
+        let input = Input::new(input, Unpack::Ahead).map_err(|e| e.to_string())?;
         Ok(Reader::new(input, self.path, length, sizes))
     }
 
@@ -156,6 +168,7 @@ impl Capture {
 /// Reads the beginning of a capture up to its first stamp.
 fn first_stamp(input: Box<dyn Read + Send>) -> Option<Time> {
     let sizes = Sizes { batch_bytes: 4_096, piece_bytes: 4_096 };
+    let input = Input::new(input, Unpack::Here).ok()?;
     let mut reader = Reader::new(input, Path::new("").into(), 0, sizes);
     let mut batch = Batch::default();
     let mut first = None;
@@ -186,7 +199,14 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::source::{LinkType, write::PcapWriter};
+    use crate::source::{
+        LinkType,
+        packed::{
+            Packing,
+            tests::{ALL, pack},
+        },
+        write::PcapWriter,
+    };
 
     /// A capture with a frame at each of these seconds.
     fn capture(seconds: &[i64]) -> Vec<u8> {
@@ -227,7 +247,7 @@ mod tests {
             let mut batch = Batch::default();
             loop {
                 let pull = archive.pull(&mut batch);
-                match pull {
+                match &pull {
                     Pull::Filled => {
                         let origin = name(batch.origin.as_deref().unwrap());
                         for piece in &batch.pieces {
@@ -240,9 +260,12 @@ mod tests {
                     }
                     Pull::Trouble(trouble) => told.push(format!("{}! {}", name(&trouble.path), trouble.reason)),
                     Pull::Idle => panic!("files are never idle"),
-                    Pull::End => break,
+                    Pull::End => {}
                 }
                 consumed += batch.consumed;
+                if let Pull::End = pull {
+                    break;
+                }
             }
             assert_eq!(archive.total_bytes().unwrap_or(consumed), consumed, "a progress bar ends at its end");
             told
@@ -288,7 +311,11 @@ mod tests {
             ("f/1/deep.cap", &capture(&[2])),
             ("f/.hidden.cap", &capture(&[3])),
             ("f/notes.txt", b"not a capture"),
-            ("f/old.cap.gz", &[0x1f, 0x8b, 8, 0]),
+            ("f/old.cap.gz", &pack(Packing::Gzip, &capture(&[6]))),
+            ("f/old.txt.xz", &pack(Packing::Xz, b"not a capture either")),
+            ("f/old.zst", &pack(Packing::Zstd, b"")),
+            ("f/older.cap.bz2", b"BZh91AY&SY"),
+            ("f/torn.cap.gz", &[0x1f, 0x8b, 8, 0]),
             ("f/_SUCCESS", &[]),
             ("f/cut.cap", &capture(&[4])[..30]),
         ]);
@@ -299,9 +326,48 @@ mod tests {
                 "f/1/deep.cap:2",
                 "f/2.cap:1",
                 "f/cut.cap! the file ends in the middle of a record's header: 6 of 16 bytes are there",
+                "f/old.cap.gz:6",
+                "f/torn.cap.gz! the gzip file is cut: it ends at its byte 4, in the middle of what it packs",
             ]
         );
-        assert_eq!(archive.passed().to_string(), "1 hidden, 1 no captures, 1 compressed (not read yet), 1 empty");
+        assert_eq!(
+            archive.passed().to_string(),
+            "1 hidden, 2 no captures, 1 compressed in a way that is not read, 2 empty"
+        );
+    }
+
+    #[test]
+    fn compressed_captures_are_read_in_their_place_and_the_bar_counts_the_files_as_they_lie_on_the_disk() {
+        let mut files: Vec<_> = (0_i64..).zip(ALL).map(|(n, p)| (n, pack(p, &capture(&[40 - n, 40 - n])))).collect();
+        files.push((9, pack(Packing::Zstd, &capture(&vec![31; 100_000]))));
+        let names: Vec<_> = files.iter().map(|(n, _)| n.to_string()).collect();
+        let files: Vec<_> =
+            names.iter().zip(&files).map(|(name, (_, file))| (name.as_str(), file.as_slice())).collect();
+        let folder = Folder::of(&files);
+        let told = folder.read(&["0", "1", "2", "3", "9"], Order::Time);
+        assert_eq!(told[99_999..100_003], ["9:31", "3:37", "3:37", "2:38"]);
+        assert_eq!(told.len(), 100_008);
+    }
+
+    #[test]
+    fn a_compressed_file_that_is_cut_or_damaged_counts_as_far_as_it_goes() {
+        let seconds: Vec<_> = (1..=20_000).collect();
+        for packing in ALL {
+            let mut file = pack(packing, &capture(&seconds));
+            file.truncate(file.len() / 2);
+            let folder = Folder::of(&[("a", &file), ("b", &capture(&[30_000]))]);
+            let told = folder.read(&["a", "b"], Order::Given);
+            let words = &told[told.len() - 2];
+            assert!(told.len() > 1_000 && words.starts_with(&format!("a! the {packing} file is cut")), "{words}");
+            assert_eq!(told[told.len() - 1], "b:30000");
+        }
+    }
+
+    #[test]
+    fn what_was_compressed_twice_is_told_with_what_to_do() {
+        let twice = pack(Packing::Xz, &pack(Packing::Gzip, &capture(&[1])));
+        let told = Folder::of(&[("a", &twice)]).read(&["a"], Order::Time);
+        assert!(told[0].starts_with("a! compressed twice, the second time with gzip"), "{told:?}");
     }
 
     #[test]
@@ -347,6 +413,7 @@ mod tests {
             sizes: Sizes::default(),
             total_bytes: None,
             passed: Passed::default(),
+            owed: 0,
         };
         let told = folder.told(&mut archive);
         assert_eq!((told.len(), &told[0][..], &told[20_000][..]), (20_001, "-:1", "a:20"));

@@ -14,7 +14,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{flaw::Flaw, magic};
+use super::{
+    flaw::Flaw,
+    input::{Input, Unpack},
+    magic::{self, Format},
+    reader::read_full,
+};
 
 /// What was passed over in folders. A path that is named itself never is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub struct Passed {
     pub hidden: u64,
     /// Files of another kind, sockets, pipes.
     pub foreign: u64,
-    /// Compressed files, which may well be captures.
+    /// Files compressed in a way that is not read, which may well be captures.
     pub compressed: u64,
     /// Files of no bytes.
     pub empty: u64,
@@ -39,12 +44,12 @@ impl Passed {
 }
 
 impl fmt::Display for Passed {
-    /// `3 hidden, 1 compressed (not read yet)`: the kinds that there were.
+    /// `3 hidden, 1 empty`: the kinds that there were.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = [
             (self.hidden, "hidden"),
             (self.foreign, "no captures"),
-            (self.compressed, "compressed (not read yet)"),
+            (self.compressed, "compressed in a way that is not read"),
             (self.empty, "empty"),
             (self.links, "links to folders"),
         ];
@@ -142,9 +147,17 @@ impl Found {
     }
 }
 
-/// The first bytes of a file.
+/// The first bytes of a file, or of what it packs. Where a compressed file cannot even tell
+/// those it is taken for a capture: its damage is to be told.
 fn head(path: &Path) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(magic::ENOUGH);
-    File::open(path)?.take(magic::ENOUGH as u64).read_to_end(&mut head)?;
-    Ok(head)
+    let mut head = [0; magic::ENOUGH];
+    let have = read_full(&mut File::open(path)?, &mut head)?;
+    let head = head.get(..have).unwrap_or_default();
+    let Ok(Format::Packed(_)) = magic::recognise(head) else { return Ok(head.to_vec()) };
+    let mut inner = [0; magic::ENOUGH];
+    let mut input = Input::new(Box::new(File::open(path)?), Unpack::Here)?;
+    match read_full(&mut input, &mut inner) {
+        Ok(have) => Ok(inner.get(..have).unwrap_or_default().to_vec()),
+        Err(_) => Ok(head.to_vec()),
+    }
 }

@@ -9,6 +9,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::packed::Packing;
+
 /// Why a file, or the rest of one, cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum Flaw {
@@ -20,8 +22,12 @@ pub(super) enum Flaw {
         "not a capture file: begins with {0}; known are pcap and pcapng, and `editcap -F pcap IN OUT` turns many others into one"
     )]
     Foreign(Head),
-    #[error("compressed with {tool}: not read yet, decompress it first, e.g. `{tool} -dc FILE | tripline read -`")]
+    #[error(
+        "compressed in a way that is not read (gzip, zstd, xz and lz4 are): `{tool} -dc FILE | tripline read -` reads it"
+    )]
     Compressed { tool: &'static str },
+    #[error("compressed twice, the second time with {0}: `{0} -d` the file once and read the result")]
+    PackedTwice(Packing),
     #[error("the pcap variant of the magic a1b2cd34 is not read: `editcap -F pcap IN OUT` makes a plain one of it")]
     ModifiedPcap,
     #[error("pcap version {0}.{1}: known are 2.3 and 2.4; the header is damaged, or the file is from before 1998")]
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_compressed_file_comes_with_the_command_that_reads_it() {
-        let words = Flaw::Compressed { tool: "zstd" }.to_string();
-        assert!(words.contains("`zstd -dc FILE | tripline read -`"), "{words}");
+        let words = Flaw::Compressed { tool: "bzip2" }.to_string();
+        assert!(words.contains("`bzip2 -dc FILE | tripline read -`"), "{words}");
     }
 }

@@ -7,12 +7,16 @@
 //! Read next: `clock.rs`, `pcap.rs` and `pcapng.rs` (the formats), `archive.rs` (many
 //! files as one stream), `walk.rs` (what a worker does with a piece).
 
+mod ahead;
 pub mod archive;
 pub mod clock;
 mod cut;
 mod find;
 mod flaw;
+mod input;
+mod lz4;
 mod magic;
+mod packed;
 mod pcap;
 mod pcapng;
 #[cfg(test)]
@@ -166,8 +170,10 @@ pub enum Pull {
 pub struct Trouble {
     /// The file, or `-`.
     pub path: Arc<Path>,
-    /// The byte at which it went wrong.
+    /// The byte at which it went wrong: of the capture, not of what a compressor made of it.
     pub offset: u64,
+    /// The file is compressed, so that nobody finds that byte in it as it is.
+    pub unpacked: bool,
     /// Frames of it that were read before.
     pub frames: u64,
     /// What is wrong, in words for the person who has the file.
@@ -176,8 +182,9 @@ pub struct Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, offset, frames, reason } = self;
-        write!(f, "{}: at byte {offset}, after {frames} frames: {reason}", path.display())
+        let Self { path, offset, unpacked, frames, reason } = self;
+        let unpacked = if *unpacked { " (unpacked)" } else { "" };
+        write!(f, "{}: at byte {offset}{unpacked}, after {frames} frames: {reason}", path.display())
     }
 }
 

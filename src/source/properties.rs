@@ -14,6 +14,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use super::{
     Batch, Clock, Interface, LinkType, Pull, Sizes, Time, Trouble, Units,
     cut::Run,
+    input::Input,
     reader::Reader,
     write::{PcapNgWriter, PcapWriter},
 };
@@ -175,7 +176,7 @@ impl Read for Trickle {
 /// Reads a whole capture, and holds each batch to what a batch promises.
 fn read(file: &[u8], sizes: Sizes) -> (Vec<Seen>, Vec<Trouble>) {
     let input = Box::new(Trickle(Cursor::new(file.to_vec()), 0));
-    let mut reader = Reader::new(input, Path::new("made").into(), file.len() as u64, sizes);
+    let mut reader = Reader::new(Input::Plain(input), Path::new("made").into(), file.len() as u64, sizes);
     let (mut frames, mut troubles, mut consumed) = (Vec::new(), Vec::new(), 0);
     let (mut batch, mut run) = (Batch::default(), Run::default());
     loop {

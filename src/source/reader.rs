@@ -1,6 +1,6 @@
 //! Reads one capture from beginning to end, a batch at a time.
 //!
-//! In: anything that reads (a file, a pipe, later what a decompressor gives). Out: batches
+//! In: an [`Input`] (a file, a pipe, what a decompressor gives). Out: batches
 //! cut into pieces, and a [`Trouble`] when the capture does not end as it should: what was
 //! read before counts. A record that the end of a batch cuts goes over to the next one.
 //! Must not know of other captures, nor how this one was opened.
@@ -16,6 +16,7 @@ use super::{
     Batch, Piece, Pull, Sizes, Trouble,
     cut::{Cutter, Dialect, Halt, Run},
     flaw::Flaw,
+    input::Input,
     magic::{self, Format},
     pcap,
 };
@@ -27,13 +28,15 @@ const STRIDE: usize = 256 << 10;
 
 /// One capture that is being read.
 pub(super) struct Reader {
-    input: Box<dyn Read + Send>,
+    input: Input,
     path: Arc<Path>,
     sizes: Sizes,
     /// The length of the file when it was opened; 0 when it has none.
     length: u64,
-    /// The byte of the file at which the walk stands.
+    /// The byte of the capture at which the walk stands.
     offset: u64,
+    /// Bytes of the file, as it lies on the disk, that were accounted for.
+    used: u64,
     /// Frames so far.
     frames: u64,
     /// Read, but not yet walked: the beginning of a record.
@@ -69,13 +72,14 @@ impl From<Flaw> for Stop {
 
 impl Reader {
     /// A capture called `path` of `length` bytes (0 when unknown), from its first byte on.
-    pub(super) fn new(input: Box<dyn Read + Send>, path: Arc<Path>, length: u64, sizes: Sizes) -> Self {
+    pub(super) fn new(input: Input, path: Arc<Path>, length: u64, sizes: Sizes) -> Self {
         Self {
             input,
             path,
             sizes,
             length,
             offset: 0,
+            used: 0,
             frames: 0,
             carry: Vec::new(),
             dialect: None,
@@ -87,7 +91,6 @@ impl Reader {
     pub(super) fn pull(&mut self, batch: &mut Batch, run: &mut Run) -> Pull {
         batch.pieces.clear();
         batch.origin = Some(Arc::clone(&self.path));
-        let before = self.offset;
         if let State::Reading = self.state {
             self.state = match self.fill(batch, run) {
                 Stop::Full => State::Reading,
@@ -98,17 +101,20 @@ impl Reader {
             batch.bytes.clear();
         }
         batch.clock = run.clock;
-        batch.consumed = self.offset - before;
+        let used = self.input.used().unwrap_or(self.offset);
+        batch.consumed = used.saturating_sub(self.used);
+        self.used = used;
         if !batch.pieces.is_empty() {
             return Pull::Filled;
         }
         match std::mem::replace(&mut self.state, State::Done) {
             State::Failed(reason) => {
                 // Nobody will read the rest: a progress bar must get past it all the same.
-                batch.consumed += self.length.saturating_sub(self.offset);
+                batch.consumed += self.length.saturating_sub(used);
                 Pull::Trouble(Trouble {
                     path: Arc::clone(&self.path),
                     offset: self.offset,
+                    unpacked: self.input.used().is_some(),
                     frames: self.frames,
                     reason,
                 })
@@ -198,6 +204,7 @@ fn begin(bytes: &[u8]) -> Result<Option<(Dialect, usize)>, Flaw> {
     match magic::recognise(bytes)? {
         // All its headers are blocks.
         Format::PcapNg => Ok(Some((Dialect::pcapng(), 0))),
+        Format::Packed(packing) => Err(Flaw::PackedTwice(packing)),
         Format::Pcap => {
             let framing = pcap::header(bytes).transpose()?;
             Ok(framing.map(|framing| (Dialect::pcap(framing), pcap::HEADER)))
@@ -218,7 +225,7 @@ fn room(bytes: &mut Vec<u8>, length: usize) {
 
 /// Reads until `buffer` is full or no more comes: pipes hand out small portions, and each
 /// portion costs a piece.
-fn read_full(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read_full(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) {
         match input.read(free) {
@@ -248,7 +255,7 @@ mod tests {
     /// Reads to the end: the frames, how it ended, and the most memory a batch took.
     fn read(input: impl Read + Send + 'static, batch_bytes: usize) -> (u64, Option<Trouble>, usize) {
         let sizes = Sizes { batch_bytes, piece_bytes: 64 };
-        let mut reader = Reader::new(Box::new(input), Path::new("a.pcap").into(), 0, sizes);
+        let mut reader = Reader::new(Input::Plain(Box::new(input)), Path::new("a.pcap").into(), 0, sizes);
         let (mut batch, mut run) = (Batch::default(), Run::default());
         let mut trouble = None;
         loop {

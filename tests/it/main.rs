@@ -25,6 +25,8 @@ mod invariants;
 mod outputs;
 // What was decoded of each frame can be looked up.
 mod packets;
+// Archives as they lie on disks: compressed, cut, overlapping.
+mod packed;
 // `tripline read` in a script: inputs, exit statuses, words on standard error.
 mod read;
 // What the pages say is so.

@@ -1,0 +1,162 @@
+//! Unpacks on a thread of its own, a few buffers ahead of who reads.
+//!
+//! In: a compressed file. Out: the same bytes, and how much of the file those took that were
+//! handed over so far, so that a progress bar does not run ahead. Two buffers wait at the most:
+//! a slow reader holds the thread up, and a reader that goes away ends it.
+//! Must not know what is unpacked. Not part of the pool: it waits, which no worker may.
+//! Read next: `packed.rs` (the work), `input.rs` (who decides that there is a thread).
+
+use std::{
+    io::{self, Read},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use super::{packed::Packed, reader::read_full};
+
+/// Handed over at once: as much as a reader asks for.
+const BUFFER: usize = 256 << 10;
+/// One to be filled while another is emptied, and one to spare for when either hesitates.
+const BUFFERS: usize = 3;
+
+/// What the thread hands over.
+struct Portion {
+    buffer: Vec<u8>,
+    /// How much of it is filled; 0 at the end.
+    filled: usize,
+    /// Bytes of the file used up by then.
+    used: u64,
+    /// Why there is no more.
+    failed: Option<String>,
+}
+
+/// The reader's end.
+pub(super) struct Ahead {
+    portions: Receiver<Portion>,
+    empty: SyncSender<Vec<u8>>,
+    /// What is being read, and how much of it was.
+    current: Portion,
+    read: usize,
+}
+
+impl Ahead {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn new(mut packed: Packed) -> io::Result<Self> {
+        let (full, portions) = sync_channel(BUFFERS);
+        let (empty, to_fill) = sync_channel::<Vec<u8>>(BUFFERS);
+        for _ in 1..BUFFERS {
+            // There is room for all of them.
+            let _ = empty.send(vec![0; BUFFER]);
+        }
+        thread::Builder::new().name("unpack".into()).spawn(move || {
+            while let Ok(mut buffer) = to_fill.recv() {
+                let (filled, failed) = match read_full(&mut packed, &mut buffer) {
+                    Ok(filled) => (filled, None),
+                    Err(error) => (0, Some(error.to_string())),
+                };
+                let used = packed.used();
+                if full.send(Portion { buffer, filled, used, failed }).is_err() || filled == 0 {
+                    break;
+                }
+            }
+        })?;
+        let current = Portion { buffer: vec![0; BUFFER], filled: 0, used: 0, failed: None };
+        Ok(Self { portions, empty, current, read: 0 })
+    }
+
+    /// Bytes of the file used up for what was read so far.
+    pub(super) fn used(&self) -> u64 {
+        self.current.used
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.read == self.current.filled
+            && let Ok(next) = self.portions.recv()
+        {
+            let spent = std::mem::replace(&mut self.current, next);
+            // Nobody takes it when the file is at its end.
+            let _ = self.empty.send(spent.buffer);
+            self.read = 0;
+        }
+        if let Some(failed) = &self.current.failed {
+            return Err(io::Error::other(failed.clone()));
+        }
+        let rest = self.current.buffer.get(self.read..self.current.filled).unwrap_or_default();
+        let more = rest.len().min(to.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..more), rest.get(..more)) {
+            to.copy_from_slice(from);
+        }
+        self.read += more;
+        Ok(more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Cursor,
+        iter::Cycle,
+        sync::mpsc::{Sender, channel},
+        vec::IntoIter,
+    };
+
+    use super::*;
+    use crate::source::packed::{Limits, Packing, tests::pack};
+
+    /// A file that never ends, and tells when nobody has it any more.
+    struct Endless {
+        member: Cycle<IntoIter<u8>>,
+        _told: Sender<()>,
+    }
+
+    impl Read for Endless {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            to.iter_mut().zip(&mut self.member).for_each(|(to, byte)| *to = byte);
+            Ok(to.len())
+        }
+    }
+
+    fn ahead(file: Vec<u8>) -> Ahead {
+        Ahead::new(Packed::new(Packing::Gzip, Cursor::new(file), Limits::ALONE).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn all_comes_in_order_and_the_count_does_not_run_ahead() {
+        let bytes: Vec<u8> = (0..2_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+        let file = pack(Packing::Gzip, &bytes);
+        let length = file.len() as u64;
+        let mut ahead = ahead(file);
+        let mut first = vec![0; 1_000];
+        ahead.read_exact(&mut first).unwrap();
+        assert!((1..length / 2).contains(&ahead.used()), "{} of {length}", ahead.used());
+        let mut rest = Vec::new();
+        ahead.read_to_end(&mut rest).unwrap();
+        assert_eq!((first.len() + rest.len(), ahead.used()), (bytes.len(), length));
+        assert!(bytes.starts_with(&first) && bytes.ends_with(&rest));
+    }
+
+    #[test]
+    fn an_error_comes_behind_what_is_before_it_and_stays() {
+        let bytes = vec![7; 1_000_000];
+        let mut file = pack(Packing::Gzip, &bytes);
+        file.truncate(file.len() - 1);
+        let mut ahead = ahead(file);
+        let mut out = Vec::new();
+        assert!(ahead.read_to_end(&mut out).unwrap_err().to_string().contains("is cut"));
+        assert_eq!(out.len(), bytes.len());
+        assert!(ahead.read(&mut [0; 10]).is_err());
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_ends_the_thread() {
+        let (told, end) = channel();
+        let endless = Endless { member: pack(Packing::Gzip, b"on and on").into_iter().cycle(), _told: told };
+        drop(Ahead::new(Packed::new(Packing::Gzip, endless, Limits::ALONE).unwrap()).unwrap());
+        assert!(end.recv().is_err(), "the file is let go of");
+    }
+}

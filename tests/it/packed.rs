@@ -1,0 +1,100 @@
+//! Archives as they lie on disks: compressed, cut into many files, overlapping. The same
+//! packets give the same events.
+//!
+//! Compressors of the system are asked where they are installed, and otherwise the libraries
+//! that Tripline unpacks with.
+
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    captures,
+    program::{fed, tripline},
+};
+
+const TOOLS: [&str; 4] = ["gzip", "zstd", "xz", "lz4"];
+
+/// What `tool -c` makes of `bytes`.
+fn packed(tool: &str, bytes: &[u8]) -> Vec<u8> {
+    let child = Command::new(tool).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = child else { return packed_here(tool, bytes) };
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(bytes).unwrap());
+        child.wait_with_output().unwrap().stdout
+    })
+}
+
+/// The same, where the tool is not installed.
+fn packed_here(tool: &str, bytes: &[u8]) -> Vec<u8> {
+    fn all<W: Write>(mut encoder: W, bytes: &[u8]) -> W {
+        encoder.write_all(bytes).unwrap();
+        encoder
+    }
+    match tool {
+        "gzip" => {
+            all(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default()), bytes).finish().unwrap()
+        }
+        "zstd" => zstd::encode_all(bytes, 3).unwrap(),
+        "xz" => all(liblzma::write::XzEncoder::new(Vec::new(), 6), bytes).finish().unwrap(),
+        _ => all(lz4_flex::frame::FrameEncoder::new(Vec::new()), bytes).finish().unwrap(),
+    }
+}
+
+#[test]
+fn a_compressed_recording_gives_byte_for_byte_the_events_of_the_plain_one() {
+    let mut events = 0;
+    for recording in captures::all() {
+        let plain = fs::read(recording.path()).unwrap();
+        let read = |bytes| {
+            let run = fed(["read", "-f", "eve", "-"], bytes);
+            assert_eq!(run.status, Some(0), "{}: {}", recording.file, run.stderr);
+            run.stdout
+        };
+        // Standard input has the same name for all of them.
+        let expected = read(plain.clone());
+        events += expected.lines().count();
+        for tool in TOOLS {
+            assert_eq!(read(packed(tool, &plain)), expected, "{} by {tool}", recording.file);
+        }
+    }
+    assert!(events > 10, "nothing was compared");
+}
+
+#[test]
+fn compressed_files_in_a_folder_are_one_stream_whatever_they_are_called() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    let recordings: Vec<_> = captures::all().into_iter().take(8).collect();
+    for (n, recording) in recordings.iter().enumerate() {
+        let plain = fs::read(recording.path()).unwrap();
+        // Names say nothing, and some are wrong.
+        write(&format!("{n}.gz"), &packed(TOOLS[n % 4], &plain));
+    }
+    write("notes.txt.gz", &packed("gzip", b"what was done that day"));
+    let paths = recordings.iter().map(|recording| recording.path().into_os_string());
+    let plain = tripline(["read".into(), "-f".into(), "scanlogd".into()].into_iter().chain(paths));
+    let run = tripline(["read".as_ref(), "-f".as_ref(), "scanlogd".as_ref(), folder.path().as_os_str()]);
+    assert_eq!((run.status, run.stdout), (Some(0), plain.stdout), "{}", run.stderr);
+}
+
+#[test]
+fn a_bomb_ends_soon_and_is_told() {
+    let mut zeros = fs::read(captures::all()[0].path()).unwrap();
+    zeros.resize(300 << 20, 0);
+    let run = fed(["read", "-f", "eve", "-"], packed("zstd", &zeros));
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains("made to do harm"), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_compressed_otherwise_is_refused_with_the_command_that_reads_it() {
+    let run = fed(["read", "-"], b"BZh91AY&SY...".to_vec());
+    assert_eq!(run.status, Some(1), "{run:?}");
+    assert!(run.stderr.contains("`bzip2 -dc FILE | tripline read -`"), "{}", run.stderr);
+}
