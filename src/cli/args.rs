@@ -9,7 +9,8 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::units;
+use super::when;
+use crate::{config::units, source::Time};
 
 /// Tells who is rattling the doors: finds port scans in captured traffic.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ pub enum Command {
 Examples:
   tripline read today.pcap                      the scans, for a person
   tripline read -f eve archive/ > scans.jsonl   a folder as one stream in order of time, for a machine
+  tripline read --since 2026-11-22 archive/     of a large archive, what is new
+  tripline read --filter 'not net 10.9.0.0/16' today.pcap
   tcpdump -w - | tripline read -                what another program captures
   tripline read -r rules/ -p scanlogd a.pcap    your rules, the judgement of scanlogd")]
     Read(Box<Read>),
@@ -104,6 +107,20 @@ pub struct Read {
     /// In which order captures are read
     #[arg(long, value_enum, default_value_t = Order::Time)]
     pub order: Order,
+
+    /// Only frames from this time on: 2026-11-22, '2026-11-22 10:30' (UTC) or 2026-11-22T10:30:00+01:00.
+    /// Files that end an hour before are not read
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    pub since: Option<Time>,
+
+    /// Only frames before this time; files that begin an hour after are not read
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    pub until: Option<Time>,
+
+    /// Only frames for which this expression holds: the language of tcpdump, see pcap-filter(7).
+    /// Names of hosts are not looked up
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
 
     /// Workers; the result does not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
@@ -227,6 +244,7 @@ mod tests {
             (["--shards", "0"], "--shards", "0"),
             (["--key", "xyz"], "--key", "hexadecimal"),
             (["--order", "size"], "--order", "possible values: time, name, given"),
+            (["--since", "yesterday"], "--since", "2026-11-22 10:30"),
             (["-q", "-v"], "--quiet", "cannot be used with"),
         ] {
             let error = read(&[arguments[0], arguments[1], "a.pcap"]).unwrap_err();

@@ -9,6 +9,7 @@ use std::{
     env,
     io::{IsTerminal, stdout},
     path::PathBuf,
+    sync::Arc,
 };
 
 use tripline_plugin::{ConfigError, OutputPlugin, Table};
@@ -18,12 +19,12 @@ use super::{
     known,
 };
 use crate::{
-    config::{Diagnostic, Diagnostics},
+    config::{Diagnostic, Diagnostics, Document, Place},
     engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
-    source::{self, Sizes},
+    source::{self, Filter, FilterError, Sizes, Window},
 };
 
 /// Bytes for tables when nobody says otherwise.
@@ -36,6 +37,8 @@ pub struct Job {
     pub paths: Vec<PathBuf>,
     /// In which order.
     pub order: source::Order,
+    /// Which span of capture time, if not all.
+    pub window: Option<Window>,
     /// In what portions.
     pub sizes: Sizes,
     /// How to find scans.
@@ -61,7 +64,15 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
     let outputs = outputs(args, &mut rules, &setting, &mut errors);
-    let plan = plan(args, &presets, thresholds, rules.detect.memory);
+    let filter = args.filter.as_deref().and_then(|expression| {
+        Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
+    });
+    let window = Window::new(args.since, args.until);
+    if window.is_none() {
+        errors
+            .push(Diagnostic::new("--until: there is no time between --since and it").hint("it must be the later one"));
+    }
+    let plan = Plan { filter, ..plan(args, &presets, thresholds, rules.detect.memory) };
     let sizes = Sizes::for_workers(plan.shards);
     let batch_bytes = args.batch.map_or(sizes.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let job = Job {
@@ -71,6 +82,7 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
             Order::Name => source::Order::Name,
             Order::Given => source::Order::Given,
         },
+        window: window.filter(|_| args.since.is_some() || args.until.is_some()),
         sizes: Sizes { batch_bytes: batch_bytes.max(1), ..sizes },
         plan,
         rules,
@@ -87,6 +99,23 @@ fn plan(args: &Read, presets: &[String], thresholds: Thresholds, memory: Option<
         key: args.key,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
         references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
+        filter: None,
+    }
+}
+
+/// What is wrong with an expression, shown where it stands.
+fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterError) -> Diagnostic {
+    let message = format!("--filter: {reason}");
+    let error = match place {
+        Some(place) => {
+            let document = Document { name: "<the filter>".to_owned(), text: expression.to_owned() };
+            Place::new(&Arc::new(document), place).error(message)
+        }
+        None => Diagnostic::new(message),
+    };
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod read;
 pub mod rules;
 pub mod sample_events;
 pub mod summary;
+pub mod when;
 
 use std::{
     io::{Write, stderr},

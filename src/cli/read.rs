@@ -36,7 +36,7 @@ use crate::{
 /// # Errors
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
-    let Job { paths, order, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let Job { paths, order, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
     let screens = screens.map(|(number, config)| (number, config.phases)).collect();
@@ -48,6 +48,9 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
         errors
     })?;
     let mut archive = Archive::open(&paths, order, sizes);
+    if let Some(window) = window {
+        archive = archive.within(window);
+    }
     let mut reporter = Reporter {
         router: Router::new(rules),
         outputs,
@@ -60,6 +63,7 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     let totals = engine::run(&mut archive, plan, &mut reporter).context("cannot start the workers")?;
     let mut summary = reporter.finish();
     summary.add_totals(&totals);
+    summary.left_out = archive.left_out();
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Least,
         (_, true) => Detail::Most,

@@ -50,6 +50,7 @@ fn write_all(to: &mut String, summary: &Summary, detail: Detail) -> fmt::Result 
     row(to, "packets", &protocols)?;
     let reasons = if detail == Detail::Most { usize::MAX } else { REASONS };
     row(to, "skipped", &ranked(summary.skipped.iter(), reasons))?;
+    row(to, "left out", &left_out(summary))?;
     row(to, "answers", &answers(summary))?;
     if summary.rebased > 0 {
         row(to, "clock", &format!("stepped back {}; what was known by then was kept", times(summary.rebased.into())))?;
@@ -110,6 +111,18 @@ fn write_troubles(to: &mut String, summary: &Summary) -> fmt::Result {
         }
     }
     if summary.stopped { row(to, "stopped", "by a signal, before the end of the input") } else { Ok(()) }
+}
+
+/// What the user did not want to see.
+fn left_out(summary: &Summary) -> String {
+    let Summary { filtered, left_out, .. } = summary;
+    let parts = [
+        (*filtered, "frame", "by --filter"),
+        (left_out.frames, "frame", "by --since and --until"),
+        (left_out.files, "whole file", "by --since and --until"),
+    ];
+    let parts = parts.iter().filter(|(count, ..)| *count > 0);
+    parts.map(|(count, what, why)| format!("{} {why}", many(*count, what))).collect::<Vec<_>>().join(", ")
 }
 
 fn answers(summary: &Summary) -> String {

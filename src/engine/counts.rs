@@ -33,6 +33,8 @@ pub struct Counts {
     pub syns: u64,
     /// See `syns`.
     pub syn_acks: u64,
+    /// Those that the filter left out: they are counted here and nowhere else.
+    pub filtered: u64,
     /// Smallest stamp.
     pub first: Option<Time>,
     /// Largest stamp.
@@ -53,6 +55,7 @@ impl Default for Counts {
             evidence: 0,
             syns: 0,
             syn_acks: 0,
+            filtered: 0,
             first: None,
             last: None,
             unknown_link: None,
@@ -117,6 +120,7 @@ impl Counts {
         self.evidence += other.evidence;
         self.syns += other.syns;
         self.syn_acks += other.syn_acks;
+        self.filtered += other.filtered;
         let sum = |mine: &mut [u64], theirs: &[u64]| mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         sum(&mut self.protocols, &other.protocols);
         sum(&mut self.skipped, &other.skipped);

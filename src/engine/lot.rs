@@ -9,7 +9,7 @@ use crate::{
     defragment::{Defragmenter, Fragment, Verdict},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
-    source::{Batch, Frame, LinkType, Piece, Time},
+    source::{Batch, Filter, Frame, LinkType, Piece, Time},
 };
 
 /// A fragment that waits for the sequential stage.
@@ -47,6 +47,10 @@ impl Work {
         self.bytes.clear();
         let Self { scattered, counts, plain, fragments, bytes } = self;
         batch.walk(piece, |frame| {
+            if wanted.filter.is_some_and(|filter| !filter.keeps(&frame)) {
+                counts.filtered += 1;
+                return;
+            }
             counts.frame(&frame);
             if !wanted.plain && decode::is_plain(&frame) {
                 return counts.plain();
@@ -152,6 +156,8 @@ pub struct Wanted<'a> {
     pub key: Option<&'a Key>,
     /// Plain packets too, for reference presets.
     pub plain: bool,
+    /// Nothing but the frames that it keeps, when there is one. It is prepared for the batch.
+    pub filter: Option<&'a Filter>,
 }
 
 /// A batch and the work on its pieces.

@@ -25,7 +25,7 @@ use crate::{
         lot::{Lot, Wanted},
     },
     presets::tripline::Thresholds,
-    source::{Batch, Pull, Source, Time, Trouble},
+    source::{Batch, Filter, Pull, Source, Time, Trouble},
 };
 
 /// How a run is to be done.
@@ -41,6 +41,8 @@ pub struct Plan {
     pub thresholds: Option<Thresholds>,
     /// Reference presets, by name.
     pub references: Vec<Reference>,
+    /// Which frames are looked at at all.
+    pub filter: Option<Filter>,
 }
 
 /// Who takes what comes out of a run.
@@ -86,12 +88,17 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let mut references = plan.references;
     let mut defragmenter = Defragmenter::new(Limits::default());
     let (mut totals, mut last) = (Totals::default(), Time::default());
-    let wanted = Wanted { key: (!cells.is_empty()).then_some(&key), plain: !references.is_empty() };
+    let mut filter = plan.filter;
+    let (keyed, all) = ((!cells.is_empty()).then_some(&key), !references.is_empty());
     // The batch to be decoded, the one to be run through the cells, the one to be read into.
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
     let mut more = feed.pull(&mut fresh.batch, sink);
     while more || !decoded.batch.pieces.is_empty() {
         front.locator.note(&fresh.batch);
+        if let Some(filter) = &mut filter {
+            prepare(filter, &fresh.batch, sink);
+        }
+        let wanted = Wanted { key: keyed, plain: all, filter: filter.as_ref() };
         let pulled = pool.scope(|jobs| {
             let together = cells.len().div_ceil(plan.shards * 4).max(1);
             for (n, part) in cells.chunks_mut(together).enumerate() {
@@ -129,6 +136,15 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
     totals.stopped = feed.stopped;
     Ok(totals)
+}
+
+/// Makes the filter ready for a batch, and says for which of its frames it makes no sense.
+fn prepare(filter: &mut Filter, batch: &Batch, sink: &mut dyn Sink) {
+    if let (Err(reason), Some(piece)) = (filter.prepare(batch), batch.pieces.first())
+        && let Some(path) = batch.origin_of(piece.first_seq)
+    {
+        sink.unknown_link(path, piece.first_number, &reason);
+    }
 }
 
 /// Runs some cells, of which the first has the number `first`, over a decoded batch.

@@ -20,7 +20,7 @@ use crate::{
     decode::{self, Skip},
     engine::Totals,
     rules::Route,
-    source::Time,
+    source::{LeftOut, Time},
 };
 
 /// All of a run.
@@ -36,6 +36,10 @@ pub struct Summary {
     pub protocols: BTreeMap<String, u64>,
     /// Frames that are evidence about nobody, by reason.
     pub skipped: BTreeMap<String, u64>,
+    /// Frames that the filter left out. These and those of `left_out` are in no other number.
+    pub filtered: u64,
+    /// What lies outside the span of time that was asked for.
+    pub left_out: LeftOut,
     /// SYNs seen, and the SYN-ACKs that should come back: how one-sided the view is.
     pub syns: u64,
     /// See `syns`.
@@ -112,6 +116,7 @@ impl Summary {
     pub fn add_totals(&mut self, totals: &Totals) {
         let counts = &totals.counts;
         (self.frames, self.wire_bytes) = (counts.frames, counts.wire_bytes);
+        self.filtered = counts.filtered;
         self.span = counts.first.zip(counts.last);
         (self.syns, self.syn_acks) = (counts.syns, counts.syn_acks);
         self.evicted = totals.losses.contacts + totals.losses.suspects;

@@ -16,11 +16,12 @@ use std::{
 };
 
 use super::{
-    Batch, Pull, Sizes, Source, Time, Trouble,
+    Batch, Pull, Sizes, Source, Time, Trouble, Window,
     cut::Run,
     find::{Capture, Found, Passed, Way},
     input::{Input, Unpack},
     reader::Reader,
+    tail::last_stamp,
 };
 
 /// In which order captures are read.
@@ -46,6 +47,17 @@ pub struct Archive {
     passed: Passed,
     /// Bytes used up at the end of a capture, behind its last packet: for the next batch to tell.
     owed: u64,
+    /// Captures that lie outside the window as a whole.
+    outside: u64,
+}
+
+/// What lies outside the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Frames, of files that were read.
+    pub frames: u64,
+    /// Files whose first or last packet told that all are outside.
+    pub files: u64,
 }
 
 impl Archive {
@@ -65,7 +77,28 @@ impl Archive {
             Order::Time | Order::Given => {}
         }
         let total_bytes = captures.iter().map(Capture::length).sum();
-        Self { waiting: captures.into_iter(), reading: None, run: Run::default(), sizes, total_bytes, passed, owed: 0 }
+        Self {
+            waiting: captures.into_iter(),
+            reading: None,
+            run: Run::default(),
+            sizes,
+            total_bytes,
+            passed,
+            owed: 0,
+            outside: 0,
+        }
+    }
+
+    /// Gives the frames of a span of time only, and does not even open what lies far from it.
+    #[must_use]
+    pub fn within(mut self, window: Window) -> Self {
+        self.run.window = Some(window);
+        self
+    }
+
+    /// What was left out so far.
+    pub fn left_out(&self) -> LeftOut {
+        LeftOut { frames: self.run.left_out, files: self.outside }
     }
 
     /// The bytes of all files together, which [`Batch::consumed`] comes to add up to;
@@ -100,13 +133,18 @@ impl Source for Archive {
                     }
                 }
             }
-            let Some(capture) = self.waiting.next() else {
+            let Some(mut capture) = self.waiting.next() else {
                 batch.pieces.clear();
                 batch.bytes.clear();
                 batch.consumed = take(&mut self.owed);
                 return Pull::End;
             };
             let (path, length) = (Arc::clone(&capture.path), capture.length().unwrap_or(0));
+            if self.run.window.is_some_and(|window| capture.is_outside(window)) {
+                self.outside += 1;
+                self.owed += length;
+                continue;
+            }
             match capture.open(self.sizes) {
                 Ok(reader) => self.reading = Some(reader),
                 Err(reason) => {
@@ -145,6 +183,14 @@ impl Capture {
         Ok(Reader::new(input, self.path, length, sizes))
     }
 
+    /// Whether its first or last packet tells that none is within `window`. Streams are not asked:
+    /// their last is not there yet, and who reads them wants to see what comes.
+    fn is_outside(&mut self, window: Window) -> bool {
+        let Way::File { .. } = self.way else { return false };
+        let last = || last_stamp(&mut File::open(&self.path).ok()?);
+        last().is_some_and(|last| window.is_behind(last)) || self.first_stamp().is_some_and(|t| window.is_before(t))
+    }
+
     /// The stamp of its first packet that has one, when it can be had.
     fn first_stamp(&mut self) -> Option<Time> {
         /// Enough of a pipe to come to a packet, and little enough to keep.
@@ -172,7 +218,14 @@ fn first_stamp(input: Box<dyn Read + Send>) -> Option<Time> {
     let mut reader = Reader::new(input, Path::new("").into(), 0, sizes);
     let mut batch = Batch::default();
     let mut first = None;
-    if let Pull::Filled = reader.pull(&mut batch, &mut Run::default()) {
+    let mut run = Run::default();
+    let pull = loop {
+        match reader.pull(&mut batch, &mut run) {
+            Pull::Idle => {}
+            pull => break pull,
+        }
+    };
+    if let Pull::Filled = pull {
         for piece in &batch.pieces {
             // Frames without a stamp show the beginning of 1970 until one has come.
             batch.walk(piece, |frame| first = first.or((frame.stamp != Time(0)).then_some(frame.stamp)));
@@ -259,8 +312,7 @@ mod tests {
                         }
                     }
                     Pull::Trouble(trouble) => told.push(format!("{}! {}", name(&trouble.path), trouble.reason)),
-                    Pull::Idle => panic!("files are never idle"),
-                    Pull::End => {}
+                    Pull::Idle | Pull::End => {}
                 }
                 consumed += batch.consumed;
                 if let Pull::End = pull {
@@ -371,6 +423,46 @@ mod tests {
     }
 
     #[test]
+    fn only_frames_within_the_window_come_and_files_far_from_it_are_left_out_whole() {
+        const DAY: i64 = 86_400;
+        let day = |n: i64| [n * DAY, n * DAY + 1, n * DAY + 2];
+        let folder = Folder::of(&[
+            ("1", &capture(&day(1))),
+            ("2.gz", &pack(Packing::Gzip, &capture(&day(2)))),
+            ("3", &capture(&day(3))),
+            ("4.xz", &pack(Packing::Xz, &capture(&day(4)))),
+            ("5", &capture(&day(5))),
+        ]);
+        let at = |seconds: i64| Some(Time(seconds * Time::SECOND));
+        let window = Window::new(at(3 * DAY + 1), at(4 * DAY + 2)).unwrap();
+        for order in [Order::Time, Order::Name] {
+            let mut archive = Archive::open(&[folder.path("")], order, Sizes::default()).within(window);
+            let told = folder.told(&mut archive);
+            let expected = [("3", 3 * DAY + 1), ("3", 3 * DAY + 2), ("4.xz", 4 * DAY), ("4.xz", 4 * DAY + 1)];
+            assert_eq!(told, expected.map(|(file, second)| format!("{file}:{second}")));
+            // The end of a compressed file cannot be seen from its begin.
+            assert_eq!(archive.left_out(), LeftOut { frames: 3 + 1 + 1, files: 2 });
+        }
+    }
+
+    #[test]
+    fn frames_keep_their_number_in_the_file_when_others_are_left_out() {
+        let folder = Folder::of(&[("a", &capture(&[1, 20, 2, 3, 21, 4, 22]))]);
+        let window = Window::new(None, Some(Time(10 * Time::SECOND))).unwrap();
+        for batch_bytes in [80, 200, 1 << 20] {
+            let sizes = Sizes { batch_bytes, piece_bytes: 64 };
+            let mut archive = Archive::open(&[folder.path("a")], Order::Given, sizes).within(window);
+            let (mut batch, mut numbers) = (Batch::default(), Vec::new());
+            while !matches!(archive.pull(&mut batch), Pull::End) {
+                for piece in &batch.pieces {
+                    batch.walk(piece, |frame| numbers.push((frame.number, frame.seq)));
+                }
+            }
+            assert_eq!(numbers, [(1, 0), (3, 1), (4, 2), (6, 3)], "{batch_bytes}");
+        }
+    }
+
+    #[test]
     fn a_folder_without_captures_is_told() {
         let folder = Folder::of(&[("f/notes.txt", b"not a capture")]);
         assert_eq!(folder.read(&["f"], Order::Time), ["f! no capture in this folder"]);
@@ -414,6 +506,7 @@ mod tests {
             total_bytes: None,
             passed: Passed::default(),
             owed: 0,
+            outside: 0,
         };
         let told = folder.told(&mut archive);
         assert_eq!((told.len(), &told[0][..], &told[20_000][..]), (20_001, "-:1", "a:20"));

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::{
-    Clock, Framing, Interface, Piece,
+    Clock, Framing, Interface, Piece, Window,
     flaw::Flaw,
     pcap::Records,
     pcapng::Blocks,
@@ -26,6 +26,10 @@ pub(super) struct Run {
     pub(super) clock: Clock,
     /// The sequence number of the next frame.
     pub(super) seq: u64,
+    /// Frames outside are stepped over: they move no clock and are in no piece.
+    pub(super) window: Option<Window>,
+    /// How many these were.
+    pub(super) left_out: u64,
 }
 
 /// How the file at hand is framed, as far as it was walked.
@@ -96,8 +100,8 @@ impl Cutter<'_> {
             };
             let end = self.stretch(bytes, &mut piece);
             *at = piece.range.end;
+            *self.frames = piece.first_number - 1 + piece.frames;
             if piece.frames > 0 {
-                *self.frames += piece.frames;
                 self.run.seq += piece.frames;
                 piece.framing = self.dialect.framing();
                 self.pieces.push(piece);
@@ -119,13 +123,12 @@ impl Cutter<'_> {
         let full = piece.range.start.saturating_add(self.piece_bytes);
         loop {
             let described = &mut self.dialect.described;
-            let clock = &mut self.run.clock;
             let end = match &self.dialect.framing {
                 Framing::Pcap { big_endian, interface } => {
-                    run(&Records { big_endian: *big_endian, interface: *interface }, bytes, full, piece, clock)
+                    run(&Records { big_endian: *big_endian, interface: *interface }, bytes, full, piece, self.run)
                 }
                 Framing::PcapNg { big_endian, .. } => {
-                    run(&Blocks { big_endian: *big_endian, interfaces: described }, bytes, full, piece, clock)
+                    run(&Blocks { big_endian: *big_endian, interfaces: described }, bytes, full, piece, self.run)
                 }
             };
             match end {
@@ -143,14 +146,29 @@ impl Cutter<'_> {
 }
 
 /// The tight loop: moves the end of `piece` over frames and what is to be skipped, until
-/// it is `full` (then it ends with the last step it made) or something else comes.
+/// it is `full` (then it ends with the last step it made) or something else comes. A frame outside
+/// the window ends it too, or moves its begin while it has no frame.
 #[inline]
-fn run(steps: &impl Steps, bytes: &[u8], full: usize, piece: &mut Piece, clock: &mut Clock) -> Step<'static> {
-    let (mut at, mut frames, mut now) = (piece.range.end, piece.frames, *clock);
+fn run(steps: &impl Steps, bytes: &[u8], full: usize, piece: &mut Piece, run: &mut Run) -> Step<'static> {
+    let (mut at, mut frames, mut now) = (piece.range.end, piece.frames, run.clock);
+    let window = run.window;
     let end = loop {
         let next = match steps.step(bytes, at) {
             Step::Frame(record) => {
                 if let Some(stamp) = record.stamp {
+                    if window.is_some_and(|window| !window.holds(stamp)) {
+                        if frames > 0 {
+                            break Step::Skip { next: at };
+                        }
+                        piece.range.start = record.next;
+                        piece.first_number += 1;
+                        run.left_out += 1;
+                        at = record.next;
+                        if at >= full {
+                            break Step::Skip { next: at };
+                        }
+                        continue;
+                    }
                     now.tick(stamp);
                 }
                 frames += 1;
@@ -167,6 +185,6 @@ fn run(steps: &impl Steps, bytes: &[u8], full: usize, piece: &mut Piece, clock: 
             break Step::Skip { next };
         }
     };
-    (piece.range.end, piece.frames, *clock) = (at, frames, now);
+    (piece.range.end, piece.frames, run.clock) = (at, frames, now);
     end
 }

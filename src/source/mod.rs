@@ -9,8 +9,10 @@
 
 mod ahead;
 pub mod archive;
+mod bpf;
 pub mod clock;
 mod cut;
+mod filter;
 mod find;
 mod flaw;
 mod input;
@@ -22,14 +24,18 @@ mod pcapng;
 #[cfg(test)]
 mod properties;
 mod reader;
+mod tail;
 mod walk;
+mod window;
 pub mod write;
 
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
-pub use archive::{Archive, Order};
+pub use archive::{Archive, LeftOut, Order};
 pub use clock::{Clock, Time};
+pub use filter::{Filter, FilterError};
 pub use find::Passed;
+pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,6 +134,13 @@ pub struct Batch {
     pub clock: Clock,
 }
 
+impl Batch {
+    /// The file or interface of the frame with this sequence number, which must be one of the batch's own.
+    pub fn origin_of(&self, _seq: u64) -> Option<&Arc<Path>> {
+        self.origin.as_ref()
+    }
+}
+
 /// How much at once. Whatever is chosen, the same frames come out: it is speed and memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -159,7 +172,7 @@ pub enum Pull {
     Filled,
     /// Something could not be read; the batch is empty, and reading can go on.
     Trouble(Trouble),
-    /// Nothing came within the time allowed (live sources only).
+    /// No frame came: within the time allowed (live sources), or in all of a batch.
     Idle,
     /// There is no more.
     End,

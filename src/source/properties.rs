@@ -202,7 +202,7 @@ fn read(file: &[u8], sizes: Sizes) -> (Vec<Seen>, Vec<Trouble>) {
                 troubles.push(trouble);
             }
             Pull::End => break,
-            Pull::Idle => panic!("files are never idle"),
+            Pull::Idle => {}
         }
     }
     assert_eq!(consumed, file.len() as u64, "a progress bar ends at its end");

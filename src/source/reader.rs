@@ -101,11 +101,17 @@ impl Reader {
             batch.bytes.clear();
         }
         batch.clock = run.clock;
+        if batch.pieces.is_empty() {
+            batch.bytes.clear();
+        }
         let used = self.input.used().unwrap_or(self.offset);
         batch.consumed = used.saturating_sub(self.used);
         self.used = used;
         if !batch.pieces.is_empty() {
             return Pull::Filled;
+        }
+        if let State::Reading = self.state {
+            return Pull::Idle;
         }
         match std::mem::replace(&mut self.state, State::Done) {
             State::Failed(reason) => {
@@ -143,13 +149,11 @@ impl Reader {
                 Ok(Halt::Damaged(flaw)) | Err(flaw) => break flaw.into(),
             };
             if filled >= self.sizes.batch_bytes {
-                if !pieces.is_empty() {
+                // Without a piece these were frames that are left out, or blocks without a packet.
+                if at > 0 {
                     break Stop::Full;
                 }
-                // Blocks without a packet, or a record longer than a batch: let go of what is walked.
-                bytes.copy_within(at..filled, 0);
-                filled -= at;
-                at = 0;
+                // Else it is a record longer than a batch.
             }
             let missing = need.saturating_sub(filled - at);
             let stride = self.sizes.batch_bytes.saturating_sub(filled).clamp(1, STRIDE).max(missing.min(STRIDE));
@@ -263,7 +267,7 @@ mod tests {
                 Pull::Filled => {}
                 Pull::Trouble(told) => trouble = Some(told),
                 Pull::End => return (run.seq, trouble, batch.bytes.capacity()),
-                Pull::Idle => panic!("files are never idle"),
+                Pull::Idle => assert!(batch.pieces.is_empty() && batch.bytes.is_empty()),
             }
         }
     }

@@ -98,3 +98,25 @@ fn what_is_compressed_otherwise_is_refused_with_the_command_that_reads_it() {
     assert_eq!(run.status, Some(1), "{run:?}");
     assert!(run.stderr.contains("`bzip2 -dc FILE | tripline read -`"), "{}", run.stderr);
 }
+
+#[test]
+fn a_filter_leaves_frames_out_and_says_how_many() {
+    let path = "tests/captures/services-5.pcap";
+    let all = tripline(["read", "-f", "eve", path]);
+    let none = tripline(["read", "-f", "eve", "--filter", "greater 100000", path]);
+    assert_eq!((none.status, none.stdout.as_str()), (Some(0), ""), "{none:?}");
+    assert!(none.stderr.contains("left out") && none.stderr.contains("by --filter"), "{}", none.stderr);
+    // What holds for every frame leaves everything as it is.
+    let every = tripline(["read", "-f", "eve", "--filter", "ether[0] >= 0", path]);
+    assert_eq!(every.stdout, all.stdout);
+}
+
+#[test]
+fn a_filter_that_libpcap_does_not_understand_is_wrong_usage_shown_where_it_stands() {
+    let run = tripline(["read", "--filter", "tcp prt 80", "tests/captures/services-5.pcap"]);
+    assert_eq!((run.status, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    assert!(run.stderr.contains("tcp prt 80") && run.stderr.contains("    ^^^"), "{}", run.stderr);
+    let run = tripline(["read", "--filter", "host example.com", "tests/captures/services-5.pcap"]);
+    assert_eq!(run.status, Some(2), "{run:?}");
+    assert!(run.stderr.contains("no name is looked up"), "{}", run.stderr);
+}
