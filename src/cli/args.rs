@@ -108,6 +108,10 @@ pub struct Read {
     #[arg(long, value_enum, default_value_t = Order::Time)]
     pub order: Order,
 
+    /// Interleave captures that overlap, by the time of each packet
+    #[arg(long)]
+    pub merge: bool,
+
     /// Only frames from this time on: 2026-11-22, '2026-11-22 10:30' (UTC) or 2026-11-22T10:30:00+01:00.
     /// Files that end an hour before are not read
     #[arg(long, value_name = "TIME", value_parser = when::time)]
@@ -183,7 +187,7 @@ pub enum Order {
     /// By the stamp of the first packet
     #[default]
     Time,
-    /// By name
+    /// By name, numbers in it by their value
     Name,
     /// As they are given
     Given,

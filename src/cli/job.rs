@@ -37,6 +37,8 @@ pub struct Job {
     pub paths: Vec<PathBuf>,
     /// In which order.
     pub order: source::Order,
+    /// Whether captures are interleaved.
+    pub merge: bool,
     /// Which span of capture time, if not all.
     pub window: Option<Window>,
     /// In what portions.
@@ -82,6 +84,7 @@ pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnosti
             Order::Name => source::Order::Name,
             Order::Given => source::Order::Given,
         },
+        merge: args.merge,
         window: window.filter(|_| args.since.is_some() || args.until.is_some()),
         sizes: Sizes { batch_bytes: batch_bytes.max(1), ..sizes },
         plan,

@@ -36,7 +36,7 @@ use crate::{
 /// # Errors
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
-    let Job { paths, order, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let Job { paths, order, merge, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
     let screens = screens.map(|(number, config)| (number, config.phases)).collect();
@@ -51,6 +51,9 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     if let Some(window) = window {
         archive = archive.within(window);
     }
+    if merge {
+        archive = archive.merged();
+    }
     let mut reporter = Reporter {
         router: Router::new(rules),
         outputs,
@@ -64,6 +67,7 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     let mut summary = reporter.finish();
     summary.add_totals(&totals);
     summary.left_out = archive.left_out();
+    summary.late = archive.late();
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Least,
         (_, true) => Detail::Most,

@@ -51,6 +51,10 @@ fn write_all(to: &mut String, summary: &Summary, detail: Detail) -> fmt::Result 
     let reasons = if detail == Detail::Most { usize::MAX } else { REASONS };
     row(to, "skipped", &ranked(summary.skipped.iter(), reasons))?;
     row(to, "left out", &left_out(summary))?;
+    if summary.late > 0 {
+        let late = many(summary.late, "capture");
+        row(to, "merged", &format!("{late} late: too many overlap; `mergecap` some of them first"))?;
+    }
     row(to, "answers", &answers(summary))?;
     if summary.rebased > 0 {
         row(to, "clock", &format!("stepped back {}; what was known by then was kept", times(summary.rebased.into())))?;

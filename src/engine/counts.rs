@@ -39,8 +39,8 @@ pub struct Counts {
     pub first: Option<Time>,
     /// Largest stamp.
     pub last: Option<Time>,
-    /// The first frame of a link type that has no decoder: its type and number.
-    pub unknown_link: Option<(LinkType, u64)>,
+    /// The first frame of a link type that has no decoder: its type, number and place in the run.
+    pub unknown_link: Option<(LinkType, u64, u64)>,
 }
 
 impl Default for Counts {

@@ -1,33 +1,94 @@
 //! From a packet's place in the run to the file and frame that a person can look up.
 //!
-//! In: batches, as they come. Out: path and frame number. One entry a file.
+//! In: batches, as they come. Out: path and frame number. One entry a file, but where frames of a file are
+//! left out or files are merged: there one for each run of frames that lie together in a file.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use crate::source::Batch;
+
+/// Runs that are remembered. Only merged files have so many; an event that is decided by a frame further
+/// back (by a time-out, mostly) then names no frame.
+const RUNS: usize = 1 << 20;
 
 /// Which file each sequence number is of.
 #[derive(Debug, Default)]
 pub struct Locator {
-    /// Sequence number of a file's first frame, and the file; in order.
-    files: Vec<(u64, Arc<Path>)>,
+    /// In order of their first frame.
+    runs: VecDeque<Run>,
+}
+
+/// Frames that lie together in a file.
+#[derive(Debug)]
+struct Run {
+    /// Of the first: its place in the whole run, and its number in the file.
+    seq: u64,
+    number: u64,
+    path: Arc<Path>,
 }
 
 impl Locator {
     /// Takes note of a batch.
     pub fn note(&mut self, batch: &Batch) {
-        let (Some(piece), Some(origin)) = (batch.pieces.first(), &batch.origin) else { return };
-        let start = piece.first_seq + 1 - piece.first_number;
-        if self.files.last().is_none_or(|(last, _)| *last != start) {
-            self.files.push((start, Arc::clone(origin)));
+        if let Some(path) = &batch.origin {
+            for piece in &batch.pieces {
+                self.add(piece.first_seq, piece.first_number, path);
+            }
         }
+        for place in &batch.places {
+            self.add(place.first_seq, place.first_number, &place.path);
+        }
+    }
+
+    fn add(&mut self, seq: u64, number: u64, path: &Arc<Path>) {
+        let goes_on = |last: &Run| {
+            Arc::ptr_eq(&last.path, path) && seq.wrapping_sub(last.seq) == number.wrapping_sub(last.number)
+        };
+        if self.runs.back().is_some_and(goes_on) {
+            return;
+        }
+        if self.runs.len() == RUNS {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(Run { seq, number, path: Arc::clone(path) });
     }
 
     /// The file of a packet and its number in it, from 1.
     #[must_use]
     pub fn locate(&self, seq: u64) -> Option<(&Path, u64)> {
-        let after = self.files.partition_point(|(start, _)| *start <= seq);
-        let (start, path) = self.files.get(after.checked_sub(1)?)?;
-        Some((path, seq - start + 1))
+        let after = self.runs.partition_point(|run| run.seq <= seq);
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        Some((&run.path, run.number + (seq - run.seq)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_found_in_its_file_by_its_number_there() {
+        let (a, b): (Arc<Path>, Arc<Path>) = (Path::new("a").into(), Path::new("b").into());
+        let mut locator = Locator::default();
+        // Ten frames of a, of which the first three are left out, then b; the second piece of a goes on.
+        for (seq, number, path) in [(0, 4, &a), (3, 7, &a), (7, 1, &b), (9, 11, &a)] {
+            locator.add(seq, number, path);
+        }
+        let found = |seq| locator.locate(seq).map(|(path, number)| (path.to_str().unwrap().to_owned(), number));
+        for (seq, path, number) in [(0, "a", 4), (6, "a", 10), (7, "b", 1), (8, "b", 2), (9, "a", 11), (12, "a", 14)] {
+            assert_eq!(found(seq), Some((path.to_owned(), number)), "{seq}");
+        }
+        assert_eq!(locator.runs.len(), 3);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_goes_first() {
+        let files: [Arc<Path>; 2] = [Path::new("a").into(), Path::new("b").into()];
+        let mut locator = Locator::default();
+        for seq in 0..RUNS as u64 + 10 {
+            locator.add(seq, seq + 1, &files[seq as usize % 2]);
+        }
+        assert_eq!((locator.runs.len(), locator.locate(9)), (RUNS, None));
+        assert_eq!(locator.locate(10), Some((Path::new("a"), 11)));
     }
 }

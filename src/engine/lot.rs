@@ -59,7 +59,7 @@ impl Work {
                 Ok(packet) => packet,
                 Err(skip) => {
                     if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
-                        counts.unknown_link = Some((frame.link, frame.number));
+                        counts.unknown_link = Some((frame.link, frame.number, frame.seq));
                     }
                     return counts.skip(skip);
                 }

@@ -162,8 +162,10 @@ fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
 
 /// Says once for a file that it holds frames which nobody can decode.
 fn complain(lot: &mut Lot, sink: &mut dyn Sink) {
-    let unknown = lot.done_mut().iter_mut().filter_map(|work| work.counts.unknown_link.take()).min_by_key(|u| u.1);
-    if let (Some((link, number)), Some(path)) = (unknown, &lot.batch.origin) {
+    let unknown = lot.done_mut().iter_mut().filter_map(|work| work.counts.unknown_link.take()).min_by_key(|u| u.2);
+    if let Some((link, number, seq)) = unknown
+        && let Some(path) = lot.batch.origin_of(seq)
+    {
         let reason = format!("link type {} is not known: its frames are counted and skipped", link.0);
         sink.unknown_link(path, number, &reason);
     }

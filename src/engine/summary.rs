@@ -40,6 +40,8 @@ pub struct Summary {
     pub filtered: u64,
     /// What lies outside the span of time that was asked for.
     pub left_out: LeftOut,
+    /// Captures that came late: more overlap than can be merged at a time.
+    pub late: u64,
     /// SYNs seen, and the SYN-ACKs that should come back: how one-sided the view is.
     pub syns: u64,
     /// See `syns`.

@@ -1,10 +1,11 @@
-//! Many captures as one stream: files, folders, pipes, standard input, one after the other.
+//! Many captures as one stream: files, folders, pipes, standard input, one after the other or merged.
 //!
 //! In: paths and the [`Order`] to read them in. Out: their frames, with clock and sequence
 //! numbers running on from file to file; a [`Trouble`] in its place for each capture that
-//! cannot be read to its end. One file is open at a time, so an archive may have any number.
+//! cannot be read to its end. One file is open at a time, merged ones while they overlap, so an
+//! archive may have any number.
 //! Must not know the formats.
-//! Read next: `find.rs` (what paths lead to), `reader.rs` (one capture).
+//! Read next: `find.rs` (what paths lead to), `reader.rs` (one capture), `merge.rs`.
 
 use std::{
     fs::File,
@@ -20,6 +21,8 @@ use super::{
     cut::Run,
     find::{Capture, Found, Passed, Way},
     input::{Input, Unpack},
+    merge::Merge,
+    natural,
     reader::Reader,
     tail::last_stamp,
 };
@@ -31,7 +34,7 @@ pub enum Order {
     /// stamp stays behind the capture that was given before it.
     #[default]
     Time,
-    /// By path, byte by byte.
+    /// By path, numbers in it by their value.
     Name,
     /// As they were given; a folder's files by name.
     Given,
@@ -49,6 +52,8 @@ pub struct Archive {
     owed: u64,
     /// Captures that lie outside the window as a whole.
     outside: u64,
+    /// What takes the place of `waiting` and `reading` when files are merged.
+    merge: Option<Merge>,
 }
 
 /// What lies outside the window.
@@ -71,7 +76,7 @@ impl Archive {
         }
         let Found { mut captures, passed } = found;
         match order {
-            Order::Name => captures.sort_by(|a, b| a.path.cmp(&b.path)),
+            Order::Name => captures.sort_by(|a, b| natural::compare(&a.path, &b.path)),
             // A single one needs no look, and a pipe might not be ready for it.
             Order::Time if captures.len() > 1 => sort_by_time(&mut captures),
             Order::Time | Order::Given => {}
@@ -86,6 +91,7 @@ impl Archive {
             passed,
             owed: 0,
             outside: 0,
+            merge: None,
         }
     }
 
@@ -96,9 +102,23 @@ impl Archive {
         self
     }
 
+    /// Gives the frames of captures that overlap in order of their stamps. The order that was asked
+    /// for decides between equal ones.
+    #[must_use]
+    pub fn merged(mut self) -> Self {
+        self.merge = Some(Merge::new(with_first_stamps(take(&mut self.waiting))));
+        self
+    }
+
     /// What was left out so far.
     pub fn left_out(&self) -> LeftOut {
-        LeftOut { frames: self.run.left_out, files: self.outside }
+        let merged = self.merge.as_ref().map_or(0, |merge| merge.outside);
+        LeftOut { frames: self.run.left_out, files: self.outside + merged }
+    }
+
+    /// Captures of which frames came too late, since more overlap than can be open at a time.
+    pub fn late(&self) -> u64 {
+        self.merge.as_ref().map_or(0, |merge| merge.late)
     }
 
     /// The bytes of all files together, which [`Batch::consumed`] comes to add up to;
@@ -109,7 +129,7 @@ impl Archive {
 
     /// How many captures are still to be opened.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.merge.as_ref().map_or(0, Merge::waiting)
     }
 
     /// What was not taken for a capture in folders.
@@ -120,6 +140,9 @@ impl Archive {
 
 impl Source for Archive {
     fn pull(&mut self, batch: &mut Batch) -> Pull {
+        if let Some(merge) = &mut self.merge {
+            return merge.pull(batch, &mut self.run, self.sizes);
+        }
         loop {
             if let Some(reader) = &mut self.reading {
                 match reader.pull(batch, &mut self.run) {
@@ -145,7 +168,7 @@ impl Source for Archive {
                 self.owed += length;
                 continue;
             }
-            match capture.open(self.sizes) {
+            match capture.open(self.sizes, Unpack::Ahead) {
                 Ok(reader) => self.reading = Some(reader),
                 Err(reason) => {
                     batch.pieces.clear();
@@ -161,7 +184,7 @@ impl Source for Archive {
 
 impl Capture {
     /// What it adds to the size of the archive; `None` when nobody knows.
-    fn length(&self) -> Option<u64> {
+    pub(super) fn length(&self) -> Option<u64> {
         match self.way {
             Way::File { length } => Some(length),
             Way::Stream(_) => None,
@@ -173,19 +196,19 @@ impl Capture {
     ///
     /// # Errors
     /// The operating system's reason, in words.
-    fn open(self, sizes: Sizes) -> Result<Reader, String> {
+    pub(super) fn open(self, sizes: Sizes, unpack: Unpack) -> Result<Reader, String> {
         let (input, length): (Box<dyn Read + Send>, _) = match self.way {
             Way::File { length } => (Box::new(File::open(&self.path).map_err(|e| e.to_string())?), length),
             Way::Stream(stream) => (stream, 0),
             Way::Unreadable(reason) => return Err(reason),
         };
-        let input = Input::new(input, Unpack::Ahead).map_err(|e| e.to_string())?;
+        let input = Input::new(input, unpack).map_err(|e| e.to_string())?;
         Ok(Reader::new(input, self.path, length, sizes))
     }
 
     /// Whether its first or last packet tells that none is within `window`. Streams are not asked:
     /// their last is not there yet, and who reads them wants to see what comes.
-    fn is_outside(&mut self, window: Window) -> bool {
+    pub(super) fn is_outside(&mut self, window: Window) -> bool {
         let Way::File { .. } = self.way else { return false };
         let last = || last_stamp(&mut File::open(&self.path).ok()?);
         last().is_some_and(|last| window.is_behind(last)) || self.first_stamp().is_some_and(|t| window.is_before(t))
@@ -234,15 +257,17 @@ fn first_stamp(input: Box<dyn Read + Send>) -> Option<Time> {
     first
 }
 
-fn sort_by_time(captures: &mut Vec<Capture>) {
+/// Each with the stamp of its first packet, or where it has none that of the one before.
+fn with_first_stamps(captures: impl Iterator<Item = Capture>) -> impl Iterator<Item = (Time, Capture)> {
     let mut before = Time(i64::MIN);
-    let mut keyed: Vec<_> = captures
-        .drain(..)
-        .map(|mut capture| {
-            before = capture.first_stamp().unwrap_or(before);
-            (before, capture)
-        })
-        .collect();
+    captures.map(move |mut capture| {
+        before = capture.first_stamp().unwrap_or(before);
+        (before, capture)
+    })
+}
+
+fn sort_by_time(captures: &mut Vec<Capture>) {
+    let mut keyed: Vec<_> = with_first_stamps(captures.drain(..)).collect();
     keyed.sort_by_key(|(stamp, _)| *stamp);
     captures.extend(keyed.into_iter().map(|(_, capture)| capture));
 }
@@ -302,11 +327,11 @@ mod tests {
                 let pull = archive.pull(&mut batch);
                 match &pull {
                     Pull::Filled => {
-                        let origin = name(batch.origin.as_deref().unwrap());
                         for piece in &batch.pieces {
                             batch.walk(piece, |frame| {
                                 assert_eq!(frame.seq, seq, "numbers run on from file to file");
                                 seq += 1;
+                                let origin = name(batch.origin_of(frame.seq).unwrap());
                                 told.push(format!("{origin}:{}", frame.stamp.0 / Time::SECOND));
                             });
                         }
@@ -330,6 +355,8 @@ mod tests {
         let given = ["c", "a", "b"];
         assert_eq!(folder.read(&given, Order::Time), ["b:10", "c:20", "a:30", "a:31"]);
         assert_eq!(folder.read(&given, Order::Name), ["a:30", "a:31", "b:10", "c:20"]);
+        let ring = Folder::of(&[("x", &capture(&[1])), ("x2", &capture(&[2])), ("x10", &capture(&[3]))]);
+        assert_eq!(ring.read(&["x10", "x", "x2"], Order::Name), ["x:1", "x2:2", "x10:3"], "as tcpdump -C numbers");
         assert_eq!(folder.read(&given, Order::Given), ["c:20", "a:30", "a:31", "b:10"]);
     }
 
@@ -422,6 +449,52 @@ mod tests {
         assert!(told[0].starts_with("a! compressed twice, the second time with gzip"), "{told:?}");
     }
 
+    /// The frames of these files merged.
+    fn merged(folder: &Folder, names: &[&str]) -> Vec<String> {
+        let paths: Vec<_> = names.iter().map(|name| folder.path(name)).collect();
+        folder.told(&mut Archive::open(&paths, Order::Given, Sizes { batch_bytes: 300, piece_bytes: 100 }).merged())
+    }
+
+    #[test]
+    fn files_that_overlap_are_merged_by_time() {
+        let folder = Folder::of(&[
+            ("a", &capture(&[1, 3, 5, 9])),
+            ("b", &pack(Packing::Zstd, &capture(&[2, 3, 4, 20]))),
+            ("c", &capture(&[11, 12])),
+            ("d", b"no capture"),
+        ]);
+        let told = merged(&folder, &["c", "b", "d", "a"]);
+        let (troubles, frames): (Vec<_>, Vec<_>) = told.into_iter().partition(|line| line.contains('!'));
+        assert_eq!(frames, ["a:1", "b:2", "b:3", "a:3", "b:4", "a:5", "a:9", "c:11", "c:12", "b:20"]);
+        assert!(troubles.len() == 1 && troubles[0].starts_with("d! not a capture file"), "{troubles:?}");
+    }
+
+    #[test]
+    fn frames_of_one_file_stay_in_its_order_and_one_wild_stamp_holds_nobody_up() {
+        let folder = Folder::of(&[("a", &capture(&[10, 9, 900_000, 11, 13])), ("b", &capture(&[10, 12, 14]))]);
+        let told = merged(&folder, &["a", "b"]);
+        assert_eq!(told, ["a:10", "a:9", "a:900000", "b:10", "a:11", "b:12", "a:13", "b:14"]);
+    }
+
+    #[test]
+    fn a_file_of_a_merged_archive_that_is_cut_gives_what_is_there() {
+        let folder = Folder::of(&[("a", &capture(&[1, 4, 6])[..180]), ("b", &capture(&[2, 3, 5, 7]))]);
+        let told = merged(&folder, &["a", "b"]);
+        let (troubles, frames): (Vec<_>, Vec<_>) = told.into_iter().partition(|line| line.contains('!'));
+        assert_eq!(frames, ["a:1", "b:2", "b:3", "a:4", "b:5", "b:7"]);
+        assert!(troubles[0].starts_with("a! the file ends in the middle"), "{troubles:?}");
+    }
+
+    #[test]
+    fn more_files_than_may_be_open_are_merged_as_far_as_can_be_and_counted() {
+        let files: Vec<_> = (0..300).map(|n| (format!("{n:03}"), capture(&[n, 1_000 + n]))).collect();
+        let files: Vec<_> = files.iter().map(|(name, file)| (name.as_str(), file.as_slice())).collect();
+        let folder = Folder::of(&files);
+        let mut archive = Archive::open(&[folder.path("")], Order::Time, Sizes::default()).merged();
+        assert_eq!((folder.told(&mut archive).len(), archive.waiting()), (600, 0));
+        assert!((1..=50).contains(&archive.late()), "{}", archive.late());
+    }
+
     #[test]
     fn only_frames_within_the_window_come_and_files_far_from_it_are_left_out_whole() {
         const DAY: i64 = 86_400;
@@ -507,6 +580,7 @@ mod tests {
             passed: Passed::default(),
             owed: 0,
             outside: 0,
+            merge: None,
         };
         let told = folder.told(&mut archive);
         assert_eq!((told.len(), &told[0][..], &told[20_000][..]), (20_001, "-:1", "a:20"));

@@ -130,6 +130,8 @@ impl Cutter<'_> {
                 Framing::PcapNg { big_endian, .. } => {
                     run(&Blocks { big_endian: *big_endian, interfaces: described }, bytes, full, piece, self.run)
                 }
+                // No file is made of those.
+                Framing::Merged { .. } => Step::Skip { next: piece.range.end },
             };
             match end {
                 Step::Interface { .. } if described.len() == MAX_INTERFACES => {

@@ -73,11 +73,7 @@ impl Filter {
     pub fn prepare(&mut self, batch: &Batch) -> Result<(), String> {
         let mut told = Ok(());
         for piece in &batch.pieces {
-            let interfaces = match &piece.framing {
-                Framing::Pcap { interface, .. } => std::slice::from_ref(interface),
-                Framing::PcapNg { interfaces, .. } => interfaces,
-            };
-            for link in interfaces.iter().map(|interface| interface.link) {
+            for link in links(&piece.framing) {
                 if self.programs.iter().any(|(known, _)| *known == link) || self.programs.len() == MOST_LINKS {
                     continue;
                 }
@@ -101,6 +97,15 @@ impl Filter {
     pub fn keeps(&self, frame: &Frame<'_>) -> bool {
         let program = self.programs.iter().find(|(link, _)| *link == frame.link).and_then(|(_, p)| p.as_ref());
         program.is_some_and(|program| bpf::keeps(program, frame.bytes, frame.wire_len))
+    }
+}
+
+/// The link types that a piece may have.
+fn links(framing: &Framing) -> Vec<LinkType> {
+    match framing {
+        Framing::Pcap { interface, .. } => vec![interface.link],
+        Framing::PcapNg { interfaces, .. } => interfaces.iter().map(|interface| interface.link).collect(),
+        Framing::Merged { links } => links.to_vec(),
     }
 }
 

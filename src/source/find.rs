@@ -18,6 +18,7 @@ use super::{
     flaw::Flaw,
     input::{Input, Unpack},
     magic::{self, Format},
+    natural,
     reader::read_full,
 };
 
@@ -107,14 +108,14 @@ impl Found {
         self.add(path, way);
     }
 
-    /// Takes what a folder holds, by name, and the folders in it.
+    /// Takes what a folder holds, by name as people count, and the folders in it.
     fn folder(&mut self, path: &Path) {
         let entries = fs::read_dir(path)
             .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
         match entries {
             Err(error) => self.add(path, Way::Unreadable(error.to_string())),
             Ok(mut entries) => {
-                entries.sort();
+                entries.sort_by(|a, b| natural::compare(a, b));
                 for entry in entries {
                     self.entry(&entry);
                 }

@@ -18,6 +18,8 @@ mod flaw;
 mod input;
 mod lz4;
 mod magic;
+mod merge;
+mod natural;
 mod packed;
 mod pcap;
 mod pcapng;
@@ -99,6 +101,11 @@ pub enum Framing {
         /// Indexed by interface id.
         interfaces: Arc<[Interface]>,
     },
+    /// Records of `merge.rs`, each of which says itself all that is to be known.
+    Merged {
+        /// The link types of its frames.
+        links: Arc<[LinkType]>,
+    },
 }
 
 /// A run of whole records that one worker walks alone.
@@ -118,15 +125,28 @@ pub struct Piece {
     pub frames: u64,
 }
 
-/// One filling of a reused buffer: whole records of one file.
+/// Where a run of frames begins that lie together in a file.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The sequence number of its first frame.
+    pub first_seq: u64,
+    /// The number in the file of its first frame, from 1.
+    pub first_number: u64,
+    /// The file.
+    pub path: Arc<Path>,
+}
+
+/// One filling of a reused buffer: whole records, of one file unless files are merged.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The records, headers included. Its capacity is kept from filling to filling.
     pub bytes: Vec<u8>,
     /// Its cuts, in order, without gaps between frames.
     pub pieces: Vec<Piece>,
-    /// Which file (or interface) it is of.
+    /// Which file (or interface) it is of; none when it holds frames of several.
     pub origin: Option<Arc<Path>>,
+    /// Then: where which file's frames begin, in order.
+    pub places: Vec<Place>,
     /// Bytes of the input that this batch used up, for the progress bar: of the file
     /// as it lies on the disk.
     pub consumed: u64,
@@ -136,8 +156,10 @@ pub struct Batch {
 
 impl Batch {
     /// The file or interface of the frame with this sequence number, which must be one of the batch's own.
-    pub fn origin_of(&self, _seq: u64) -> Option<&Arc<Path>> {
-        self.origin.as_ref()
+    pub fn origin_of(&self, seq: u64) -> Option<&Arc<Path>> {
+        let after = self.places.partition_point(|place| place.first_seq <= seq);
+        let place = after.checked_sub(1).and_then(|before| self.places.get(before));
+        self.origin.as_ref().or_else(|| place.map(|place| &place.path))
     }
 }
 

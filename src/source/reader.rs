@@ -87,9 +87,15 @@ impl Reader {
         }
     }
 
+    /// Whether the file is compressed.
+    pub(super) fn is_packed(&self) -> bool {
+        self.input.used().is_some()
+    }
+
     /// Fills `batch` anew, going on with the clock and the numbers of `run`.
     pub(super) fn pull(&mut self, batch: &mut Batch, run: &mut Run) -> Pull {
         batch.pieces.clear();
+        batch.places.clear();
         batch.origin = Some(Arc::clone(&self.path));
         if let State::Reading = self.state {
             self.state = match self.fill(batch, run) {
@@ -120,7 +126,7 @@ impl Reader {
                 Pull::Trouble(Trouble {
                     path: Arc::clone(&self.path),
                     offset: self.offset,
-                    unpacked: self.input.used().is_some(),
+                    unpacked: self.is_packed(),
                     frames: self.frames,
                     reason,
                 })

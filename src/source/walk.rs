@@ -6,7 +6,9 @@
 //! Must not know where the bytes came from.
 //! Read next: `pcap.rs` and `pcapng.rs` (a step in each format), `cut.rs`.
 
-use super::{Batch, Frame, Framing, Interface, LinkType, Piece, Time, flaw::Flaw, pcap::Records, pcapng::Blocks};
+use super::{
+    Batch, Frame, Framing, Interface, LinkType, Piece, Time, flaw::Flaw, merge, pcap::Records, pcapng::Blocks,
+};
 
 /// No capture program writes longer frames (libpcap's `MAXIMUM_SNAPLEN`): a record that
 /// claims more is damaged, and believing it would let one field ask for gigabytes.
@@ -58,6 +60,7 @@ impl Batch {
             Framing::PcapNg { big_endian, interfaces } => {
                 walk(&Blocks { big_endian: *big_endian, interfaces }, &self.bytes, piece, each);
             }
+            Framing::Merged { .. } => merge::walk(&self.bytes, piece, each),
         }
     }
 }

@@ -140,6 +140,12 @@ impl Capture {
         self.frame(request)
     }
 
+    /// The same packets in so many captures that run side by side.
+    pub(crate) fn dealt_out(&self, parts: usize) -> Vec<Self> {
+        let part = |n| self.frames.iter().skip(n).step_by(parts).cloned().collect();
+        (0..parts).map(|n| Self { frames: part(n), ..self.clone() }).collect()
+    }
+
     /// The same packets in so many captures, one after the other.
     pub(crate) fn cut_into(&self, parts: usize) -> Vec<Self> {
         let size = self.frames.len().div_ceil(parts).max(1);

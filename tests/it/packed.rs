@@ -10,10 +10,12 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     captures,
+    craft::Capture,
     program::{fed, tripline},
 };
 
@@ -119,4 +121,88 @@ fn a_filter_that_libpcap_does_not_understand_is_wrong_usage_shown_where_it_stand
     let run = tripline(["read", "--filter", "host example.com", "tests/captures/services-5.pcap"]);
     assert_eq!(run.status, Some(2), "{run:?}");
     assert!(run.stderr.contains("no name is looked up"), "{}", run.stderr);
+}
+
+/// The events without what names a place in a file.
+fn without_places(events: &str) -> Vec<Value> {
+    let bare = |line| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        for field in ["pcap_filename", "pcap_cnt"] {
+            event.as_object_mut().unwrap().remove(field);
+        }
+        event
+    };
+    events.lines().map(bare).collect()
+}
+
+/// A long story: scans among other traffic.
+fn story() -> Capture {
+    (1..=300).fold(Capture::new(), |story, n| {
+        let story = story.syn("10.0.0.2:40000", &format!("10.0.0.1:{n}")).refused().wait(0.3);
+        story.syn(&format!("10.0.0.3:{}", 30_000 + n), "10.0.0.9:443").accepted().used(100)
+    })
+}
+
+#[test]
+fn an_archive_cut_into_three_hundred_files_of_which_half_are_compressed_gives_the_events_of_the_whole() {
+    let folder = TempDir::new().unwrap();
+    let whole = fed(["read", "-f", "eve", "-"], story().pcap());
+    assert!(!whole.begins().is_empty(), "{whole:?}");
+    for (n, part) in story().cut_into(300).iter().enumerate() {
+        // A stride that meets every number once: names say nothing about the order.
+        let name = folder.path().join(format!("{:03}.pcap", n * 77 % 300));
+        let plain = part.pcap();
+        fs::write(name, if n % 2 == 0 { packed_here(TOOLS[n / 2 % 4], &plain) } else { plain }).unwrap();
+    }
+    for more in [&[][..], &["--merge"], &["--merge", "--batch", "4KiB", "--shards", "7"]] {
+        let arguments = ["read", "-f", "eve"].into_iter().chain(more.iter().copied());
+        let run = tripline(arguments.chain([folder.path().to_str().unwrap()]));
+        assert_eq!(run.status, Some(0), "{more:?}: {}", run.stderr);
+        assert_eq!(without_places(&run.stdout), without_places(&whole.stdout), "{more:?}");
+    }
+}
+
+#[test]
+fn files_of_several_interfaces_merged_give_the_events_of_one_that_saw_all() {
+    let folder = TempDir::new().unwrap();
+    let mut paths = Vec::new();
+    for (n, part) in story().dealt_out(3).iter().enumerate() {
+        let path = folder.path().join(format!("eth{n}.pcap"));
+        fs::write(&path, part.pcap()).unwrap();
+        paths.push(path.to_str().unwrap().to_owned());
+    }
+    let whole = fed(["read", "-f", "eve", "-"], story().pcap());
+    let arguments = ["read", "-f", "eve", "--merge"].map(str::to_owned);
+    let merged = tripline(arguments.iter().chain(&paths));
+    assert_eq!(merged.status, Some(0), "{}", merged.stderr);
+    assert_eq!(without_places(&merged.stdout), without_places(&whole.stdout));
+    // What an event names is the deciding frame, in the file where it lies.
+    let begin = &merged.begins()[0];
+    let number = usize::try_from(begin["pcap_cnt"].as_u64().unwrap()).unwrap();
+    let frames = tripline(["packets", begin["pcap_filename"].as_str().unwrap()]).json();
+    let frame = &frames[number - 1];
+    assert!([&frame["src_ip"], &frame["dest_ip"]].contains(&&begin["src_ip"]), "{frame} of {begin}");
+}
+
+#[test]
+fn a_span_of_time_gives_the_events_of_its_packets_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.pcap");
+    fs::write(&path, story().pcap()).unwrap();
+    let read = |more: &[&str]| {
+        let arguments = ["read", "-f", "eve"].into_iter().chain(more.iter().copied());
+        let run = tripline(arguments.chain([path.to_str().unwrap()]));
+        assert_eq!(run.status, Some(0), "{more:?}: {}", run.stderr);
+        run
+    };
+    let all = read(&[]);
+    let begin = all.begins()[0]["scan"]["start"].as_str().unwrap().to_owned();
+    let until = read(&["--until", &begin]);
+    assert!(until.begins().is_empty(), "{until:?}");
+    assert!(until.stderr.contains("by --since and --until"), "{}", until.stderr);
+    let since = read(&["--since", &begin]);
+    assert_eq!(since.begins()[0]["scan"]["start"], begin.as_str());
+    assert_eq!(since.begins()[0]["src_ip"], all.begins()[0]["src_ip"]);
+    let wrong = tripline(["read", "--since", "2026-11-22", "--until", "2026-11-21", path.to_str().unwrap()]);
+    assert_eq!((wrong.status, wrong.stdout.as_str()), (Some(2), ""), "{wrong:?}");
 }
