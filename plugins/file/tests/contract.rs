@@ -131,6 +131,7 @@ fn noon(day: i64, line: &str) -> Record {
 }
 
 /// All files of a folder with their texts, decompressed.
+#[expect(clippy::disallowed_types, reason = "what this test unpacks it has packed itself")]
 fn files(folder: &TempDir) -> BTreeMap<String, String> {
     let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap());
     let text = |path: &Path| {
