@@ -44,19 +44,39 @@ Examples:
   tripline read -r rules/ -p scanlogd a.pcap    your rules, the judgement of scanlogd")]
     Read(Box<Read>),
     /// Show what was decoded of each frame, one JSON line a frame
+    #[command(after_help = "\
+Examples:
+  tripline packets today.pcap | head            the first frames
+  tripline packets a.pcap | jq -c 'select(.skipped)' | sort | uniq -c
+                                                what could not be decoded, and why")]
     Packets(Packets),
-    /// Look at rules files: are they right, what do they say
+    /// Look at rules files: are they right, what do they say, what would they do
+    #[command(after_help = "\
+Examples:
+  tripline rules check /etc/tripline/           all that is wrong with a folder of rules
+  tripline rules list mine.toml                 what it says, in the order in which rules are asked
+  tripline rules test -r mine.toml scans.jsonl  what it would do with the scans of yesterday")]
     Rules {
         /// What to do with them.
         #[command(subcommand)]
         command: Rules,
     },
     /// List the output plugins, or the options of one
+    #[command(after_help = "\
+Examples:
+  tripline plugins                              which outputs there are
+  tripline plugins file                         what `file` can be told, as it stands in a rules file")]
     Plugins {
         /// The plugin to explain
         name: Option<String>,
     },
     /// Print one event of every kind, phase and oddity, to try an output or a SIEM with
+    #[command(after_help = "\
+Examples:
+  tripline sample-events                        one JSON object a line
+  tripline sample-events -f scanlogd | logger   do they arrive where the logs are read?
+  tripline sample-events | tripline rules test -r mine.toml -
+                                                which of them would my rules report, and where?")]
     SampleEvents {
         /// How events are told
         #[arg(short, long, value_name = "NAME", default_value = "eve")]
@@ -146,17 +166,44 @@ pub struct Packets {
 /// `tripline rules`.
 #[derive(Debug, Subcommand)]
 pub enum Rules {
-    /// Say what is wrong with rules files, all of it
+    /// Say what is wrong with rules files, all of it, and run the tests that stand in them
+    #[command(after_help = "\
+Examples:
+  tripline rules check mine.toml                one file
+  tripline rules check /etc/tripline/           a folder: its *.toml in order of name, as one set
+
+Exit status: 0 all is right, 2 something is not. Warnings do not count.")]
     Check {
         /// A rules file, or a folder of them
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
     /// Show the rules in the order in which they are asked
+    #[command(after_help = "\
+Examples:
+  tripline rules list                           the built-in rules
+  tripline rules list mine.toml                 yours, as they are understood")]
     List {
         /// A rules file, or a folder of them; without one, the built-in rules
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+    },
+    /// Show which rule each event meets and where it would go; nothing is sent anywhere
+    #[command(after_help = "\
+Examples:
+  tripline read -f eve archive/ > scans.jsonl
+  tripline rules test -r mine.toml scans.jsonl  the scans of an archive
+  tripline sample-events | tripline rules test -r mine.toml -
+                                                one event of every kind
+
+Severity, direction and rule are found anew; what the events say of them is not looked at.")]
+    Test {
+        /// A rules file, or a folder of them; without one, the built-in rules
+        #[arg(short, long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+        /// Events as `-f eve` writes them, one JSON object a line; '-' for standard input
+        #[arg(value_name = "EVENTS")]
+        events: PathBuf,
     },
 }
 
@@ -236,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn help_says_what_each_flag_is_for() {
+    fn help_says_what_each_flag_is_for_and_shows_examples() {
         let mut command = Cli::command();
         command.build();
         let mut left: Vec<clap::Command> = vec![command];
@@ -244,7 +291,9 @@ mod tests {
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
             }
-            left.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(command.get_name() == "tripline" || help.contains("Examples:\n  tripline "), "{} shows no example", command.get_name());
+            left.extend(command.get_subcommands().filter(|command| command.get_name() != "help").cloned());
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod plugins;
 pub mod progress;
 pub mod read;
 pub mod rules;
+pub mod rules_test;
 pub mod sample_events;
 pub mod summary;
 

@@ -27,7 +27,7 @@ use crate::{
         summary::{Delivered, Summary},
     },
     output::{Outputs, Phases},
-    rules::Router,
+    rules::{Route, Router},
     source::{Archive, Trouble},
 };
 
@@ -103,8 +103,21 @@ impl Reporter {
         }
     }
 
-    /// Waits for the outputs.
+    /// Counts an event that has been routed, and hands it to its outputs.
+    fn deliver(&mut self, event: Event, route: &Route) {
+        self.summary.count(&event, route);
+        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
+            self.progress.step_aside();
+        }
+        let outputs: Vec<usize> = route.outputs.iter().collect();
+        self.outputs.deliver(&Arc::new(event), &outputs);
+    }
+
+    /// Tells what limits still hold, and waits for the outputs.
     fn finish(mut self) -> Summary {
+        for (digest, route) in self.router.last_digests() {
+            self.deliver(digest, &route);
+        }
         self.progress.clear();
         self.announce_failures();
         self.summary.stopped = self.stop.is_asked();
@@ -122,13 +135,11 @@ impl Reporter {
 
 impl Sink for Reporter {
     fn event(&mut self, mut event: Event) {
-        let route = self.router.route(&mut event);
-        self.summary.count(&event, &route);
-        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
-            self.progress.step_aside();
+        for (digest, route) in self.router.digests(event.timestamp) {
+            self.deliver(digest, &route);
         }
-        let outputs: Vec<usize> = route.outputs.iter().collect();
-        self.outputs.deliver(&Arc::new(event), &outputs);
+        let route = self.router.route(&mut event);
+        self.deliver(event, &route);
     }
 
     fn trouble(&mut self, trouble: Trouble) {
