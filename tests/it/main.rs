@@ -29,6 +29,8 @@ mod packets;
 mod read;
 // What the pages say is so.
 mod pages;
+// Rules files: what ships is right, editors know the language, events can be tried.
+mod rules;
 // Who moves from scanlogd gets its lines.
 mod scanlogd;
 // Two commands do it all on a bare machine.
