@@ -7,7 +7,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::units;
 
@@ -41,7 +41,9 @@ Examples:
   tripline read today.pcap                      the scans, for a person
   tripline read -f eve archive/ > scans.jsonl   a folder as one stream in order of time, for a machine
   tcpdump -w - | tripline read -                what another program captures
-  tripline read -r rules/ -p scanlogd a.pcap    your rules, the judgement of scanlogd")]
+  tripline read -r mine.toml -p scanlogd a.pcap your rules, the judgement of scanlogd
+  tripline read --fail-on-scan -qq a.pcap       a script only wants to know whether there was one
+  tripline read --ledger ledger.json archive/   and what the result rests on: SHA-256 of every file")]
     Read(Box<Read>),
     /// Show what was decoded of each frame, one JSON line a frame
     #[command(after_help = "\
@@ -142,11 +144,21 @@ pub struct Read {
     #[arg(long)]
     pub fail_on_scan: bool,
 
-    /// Fewer details: the first line of each event, and of the summary only what went wrong
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
+    /// Write the summary to this file, too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
 
-    /// More details in the summary
+    /// Write down what was read: of each input its path, SHA-256, packets, first and last stamp,
+    /// gaps and errors, as JSON, for evidence
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+
+    /// Fewer details: the first line of each event, and of the summary only what went wrong.
+    /// Twice: no summary at all
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub quiet: u8,
+
+    /// More details: the settings at the start, every reason in the summary
     #[arg(short, long)]
     pub verbose: bool,
 
