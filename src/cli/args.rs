@@ -304,7 +304,11 @@ mod tests {
                 assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
             }
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(command.get_name() == "tripline" || help.contains("Examples:\n  tripline "), "{} shows no example", command.get_name());
+            assert!(
+                command.get_name() == "tripline" || help.contains("Examples:\n  tripline "),
+                "{} shows no example",
+                command.get_name()
+            );
             left.extend(command.get_subcommands().filter(|command| command.get_name() != "help").cloned());
         }
     }

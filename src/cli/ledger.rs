@@ -38,9 +38,7 @@ fn input(input: &Input) -> Value {
         row.insert("first".to_owned(), stamp::text(first.0).into());
         row.insert("last".to_owned(), stamp::text(last.0).into());
     }
-    let gap = |(after, until): &(Time, Time)| {
-        json!({"after": stamp::text(after.0), "until": stamp::text(until.0)})
-    };
+    let gap = |(after, until): &(Time, Time)| json!({"after": stamp::text(after.0), "until": stamp::text(until.0)});
     row.insert("gaps".to_owned(), input.gaps.iter().map(gap).collect());
     if input.more_gaps > 0 {
         row.insert("more_gaps".to_owned(), input.more_gaps.into());

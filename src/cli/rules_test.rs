@@ -20,7 +20,7 @@ use crate::{
     config::diagnostic::printable,
     output::{OutputConfig, Setting},
     rules::{
-        Route, Router, Rules,
+        OutputSet, Route, Router, Rules,
         names::{self, word_for},
         trials,
     },
@@ -94,18 +94,18 @@ impl Table {
 
     /// The lines for an event: first the digests of what limits have held until then.
     fn told(&mut self, mut event: Event, place: &str) -> String {
-        let mut text = self.digests(|router, now| router.digests(now), event.timestamp);
+        let digests = self.router.digests(event.timestamp);
         let route = self.router.route(&mut event);
-        text += &self.line(place, &event, &route);
-        text
+        self.digests(&digests) + &self.line(place, &event, &route)
     }
 
+    /// The lines for what limits still hold at the end.
     fn last(&mut self) -> String {
-        self.digests(|router, _| router.last_digests(), 0)
+        let digests = self.router.last_digests();
+        self.digests(&digests)
     }
 
-    fn digests(&mut self, ask: impl FnOnce(&mut Router, i64) -> Vec<(Event, Route)>, now: i64) -> String {
-        let digests = ask(&mut self.router, now);
+    fn digests(&self, digests: &[(Event, Route)]) -> String {
         digests.iter().map(|(event, route)| self.line("(digest)", event, route)).collect()
     }
 
@@ -123,17 +123,18 @@ impl Table {
             let config = self.outputs.get(*number).and_then(Option::as_ref);
             config.is_none_or(|config| config.phases.pass(event) && config.format.tells(event))
         };
-        let (taken, left): (Vec<usize>, Vec<usize>) = route.outputs.iter().partition(takes);
-        let names = |numbers: Vec<usize>| self.router.rules().names_of(numbers.into_iter().collect(), "nobody");
-        let mut text = match (taken.is_empty(), route.held) {
+        let (given, left): (OutputSet, OutputSet) = route.outputs.iter().partition(takes);
+        let names = |outputs| self.router.rules().names_of(outputs, "nobody");
+        let whereto = match (given.is_empty(), route.held) {
             (true, true) => "held back by its limit".to_owned(),
-            (false, true) => format!("to {}; held back by the limit of a rule", names(taken)),
-            (_, false) => format!("to {}", names(taken)),
+            (false, true) => format!("to {}; held back by the limit of a rule", names(given)),
+            (_, false) => format!("to {}", names(given)),
         };
-        if !left.is_empty() {
-            text += &format!(" (not to {}: it does not take this phase)", names(left));
+        if left.is_empty() {
+            whereto
+        } else {
+            format!("{whereto} (not to {}, which takes no such events)", names(left))
         }
-        text
     }
 }
 
@@ -196,7 +197,7 @@ limit = { events = 1, per = '1h' }
         });
         let text: String = wanted.map(|event| table.told(event, "e:1")).collect();
         insta::assert_snapshot!(text + &table.last(), @r"
-        e:1  9c1f04ab update 10.10.0.2 -> 10.10.0.1 vertical tcp-syn high  few: to archive (not to lines: it does not take this phase)
+        e:1  9c1f04ab update 10.10.0.2 -> 10.10.0.1 vertical tcp-syn high  few: to archive (not to lines, which takes no such events)
         e:1  9c1f04ab end 10.10.0.2 -> 10.10.0.1 vertical tcp-syn high  few: held back by its limit
         e:1  78dde6e5 begin 198.51.100.7 -> 192.0.2.10 vertical tcp-null low  oddities: silenced
         e:1  81af1551 end 198.51.100.7 -> several horizontal tcp-connect high  few: held back by its limit
@@ -208,7 +209,7 @@ limit = { events = 1, per = '1h' }
         e:1  storm  few: held back by its limit
         e:1  log-flood  few: held back by its limit
         (digest)  digest  few: to lines and archive
-        e:1  d5336963 update 198.51.100.7 -> several horizontal tcp-syn medium  few: to archive (not to lines: it does not take this phase)
+        e:1  d5336963 update 198.51.100.7 -> several horizontal tcp-syn medium  few: to archive (not to lines, which takes no such events)
         ");
     }
 }

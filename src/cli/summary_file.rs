@@ -42,9 +42,9 @@ pub fn render(summary: &Summary) -> Value {
         "held_back": summary.held,
         "outputs": summary.outputs.iter().map(output).collect::<Vec<_>>(),
     });
-    if let Some((first, last)) = summary.span {
-        report["first"] = stamp::text(first.0).into();
-        report["last"] = stamp::text(last.0).into();
+    if let (Some((first, last)), Some(report)) = (summary.span, report.as_object_mut()) {
+        report.insert("first".to_owned(), stamp::text(first.0).into());
+        report.insert("last".to_owned(), stamp::text(last.0).into());
     }
     report
 }
@@ -69,8 +69,8 @@ fn event(worst: &Worst) -> Value {
 fn output(output: &Delivered) -> Value {
     let Delivered { name, delivered, lost, error } = output;
     let mut row = json!({"name": name, "delivered": delivered, "lost": lost});
-    if let Some(error) = error {
-        row["error"] = error.as_str().into();
+    if let (Some(error), Some(row)) = (error, row.as_object_mut()) {
+        row.insert("error".to_owned(), error.as_str().into());
     }
     row
 }

@@ -235,7 +235,9 @@ fn hash(
     if now.len() != meta.len() || now.modified().ok() != meta.modified().ok() || bytes != now.len() {
         return Ok(Some(Err("the file changed while it was read: there is no hash of what was".to_owned())));
     }
-    let sha256 = sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha.finalize();
+    let sha256 = sha256.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let sha256 = sha256.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     Ok(Some(Ok(Fingerprint { bytes, sha256 })))
 }
 

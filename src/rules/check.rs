@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::{Rules, matching, rule::Rule};
+use super::{OutputSet, Rules, matching, rule::Rule};
 use crate::config::{Diagnostic, Diagnostics};
 
 /// Names are given once.
@@ -42,7 +42,7 @@ fn takes_all(earlier: &Rule, later: &Rule) -> bool {
 /// A warning for each output that neither a rule nor `[default]` sends anything to.
 pub fn unused_outputs(rules: &Rules) -> Vec<Diagnostic> {
     let named = rules.rules.iter().filter_map(|rule| rule.outputs);
-    let used = named.fold(rules.default, |all, outputs| all.and(outputs));
+    let used = named.fold(rules.default, OutputSet::and);
     let idle = rules.outputs.iter().enumerate().filter(|(number, _)| !used.contains(*number));
     idle.map(|(_, output)| {
         let warning = output.place.warning(format!("nothing is sent to the output `{}`", output.name));

@@ -87,7 +87,10 @@ impl Held {
         let severities = severities.collect::<Vec<_>>().join(", ");
         let plural = if self.events == 1 { "" } else { "s" };
         let which = if severities.is_empty() { severities } else { format!(": {severities}") };
-        let words = format!("{} more event{plural}{from}, held back by the limit of rule \"{}\"{which}", self.events, rule.name);
+        let words = format!(
+            "{} more event{plural}{from}, held back by the limit of rule \"{}\"{which}",
+            self.events, rule.name
+        );
         let event = Event {
             src_ip: who.filter(|_| by == Some(By::Source)),
             dest_ip: who.filter(|_| by == Some(By::Target)),

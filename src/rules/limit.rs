@@ -116,8 +116,9 @@ mod tests {
     #[test]
     fn so_many_pass_in_so_much_time() {
         let mut windows = Windows::default();
-        let passed: Vec<bool> =
-            [0, 10, 20, 59, 60, 61, 62].map(|second| windows.hold(0, &LIMIT, Some(host(1)), second * SECOND).is_none()).into();
+        let passed: Vec<bool> = [0, 10, 20, 59, 60, 61, 62]
+            .map(|second| windows.hold(0, &LIMIT, Some(host(1)), second * SECOND).is_none())
+            .into();
         assert_eq!(passed, [true, true, false, false, true, true, false]);
     }
 

@@ -410,7 +410,8 @@ limit = { events = 1, per = '1m', by = 'source' }
         assert_eq!(told(&mut router, "192.0.2.2", 30, Severity::Low), []);
         assert_eq!(told(&mut router, "192.0.2.2", 40, Severity::Low), []);
         // The next event notices the first window, whose end it was stamped with; not yet the second.
-        let digest = "Some(192.0.2.1): 2 more events from 192.0.2.1, held back by the limit of rule \"x\": 1 medium, 1 low";
+        let digest =
+            "Some(192.0.2.1): 2 more events from 192.0.2.1, held back by the limit of rule \"x\": 1 medium, 1 low";
         assert_eq!(told(&mut router, "192.0.2.9", 70, Severity::Low), [(60, digest.to_owned())]);
         // At the end of the input no digest is later than the input.
         let last: Vec<_> = router.last_digests().into_iter().map(shown).collect();

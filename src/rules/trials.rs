@@ -89,7 +89,8 @@ pub fn read(table: &Table<'_>, words: &Vocabulary<'_>, rules: &[Rule], errors: &
         Some((severity, value.place))
     });
     if ["rule", "outputs", "severity"].iter().all(|key| table.get(key).is_none()) {
-        let hint = "say what is to become of it: rule = \"its name\" (or \"[default]\"), outputs = [\"its name\"], severity";
+        let hint =
+            "say what is to become of it: rule = \"its name\" (or \"[default]\"), outputs = [\"its name\"], severity";
         errors.push(place.error("a test that expects nothing shows nothing").hint(hint));
     }
     Some(Trial { name: name?.to_owned(), event, rule, outputs, severity })

@@ -73,6 +73,14 @@ fn the_schema_refuses_what_rules_check_refuses_at_a_glance() {
     }
 }
 
+fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn of<T>(words: names::Words<T>) -> BTreeSet<String> {
+    set(words.iter().map(|(word, _)| *word))
+}
+
 #[test]
 fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
     let schema = schema();
@@ -84,12 +92,6 @@ fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
         let list = schema.pointer(&format!("{pointer}/enum")).unwrap_or_else(|| panic!("no {pointer}"));
         list.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     };
-    fn set<'a>(words: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
-        words.into_iter().map(str::to_owned).collect()
-    }
-    fn of<T>(words: names::Words<T>) -> BTreeSet<String> {
-        set(words.iter().map(|(word, _)| *word))
-    }
     let part = |name: &str| format!("/definitions/{name}");
     let thresholds = known::THRESHOLDS.iter().map(|(name, _)| *name);
     for (pointer, parser) in [
