@@ -3,12 +3,13 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt
+.PHONY: help demo test bench man fmt
 
 help:
 	@echo 'make demo    build, read the captures in tests/captures, show the scans'
 	@echo 'make test    formatting, clippy and every test; what CI runs'
 	@echo 'make bench   how fast it is here (benches/README.md says what is asked)'
+	@echo 'make man     man pages and shell completions, in target/man'
 	@echo 'make fmt     format the code'
 
 demo:
@@ -25,6 +26,11 @@ test:
 bench:
 	@scripts/setup
 	$(CARGO) bench --bench '*'
+
+man:
+	@scripts/setup
+	$(CARGO) run --quiet --example man -- target/man
+	@echo 'man pages: target/man/man1 (try: man -l target/man/man1/tripline.1), completions: target/man/completions'
 
 fmt:
 	@scripts/setup test

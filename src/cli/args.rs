@@ -7,7 +7,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::when;
 use crate::{config::units, source::Time};
@@ -44,22 +44,44 @@ Examples:
   tripline read --since 2026-11-22 archive/     of a large archive, what is new
   tripline read --filter 'not net 10.9.0.0/16' today.pcap
   tcpdump -w - | tripline read -                what another program captures
-  tripline read -r rules/ -p scanlogd a.pcap    your rules, the judgement of scanlogd")]
+  tripline read -r mine.toml -p scanlogd a.pcap your rules, the judgement of scanlogd
+  tripline read --fail-on-scan -qq a.pcap       a script only wants to know whether there was one
+  tripline read --ledger ledger.json archive/   and what the result rests on: SHA-256 of every file")]
     Read(Box<Read>),
     /// Show what was decoded of each frame, one JSON line a frame
+    #[command(after_help = "\
+Examples:
+  tripline packets today.pcap | head            the first frames
+  tripline packets a.pcap | jq -c 'select(.skipped)' | sort | uniq -c
+                                                what could not be decoded, and why")]
     Packets(Packets),
-    /// Look at rules files: are they right, what do they say
+    /// Look at rules files: are they right, what do they say, what would they do
+    #[command(after_help = "\
+Examples:
+  tripline rules check /etc/tripline/           all that is wrong with a folder of rules
+  tripline rules list mine.toml                 what it says, in the order in which rules are asked
+  tripline rules test -r mine.toml scans.jsonl  what it would do with the scans of yesterday")]
     Rules {
         /// What to do with them.
         #[command(subcommand)]
         command: Rules,
     },
     /// List the output plugins, or the options of one
+    #[command(after_help = "\
+Examples:
+  tripline plugins                              which outputs there are
+  tripline plugins file                         what `file` can be told, as it stands in a rules file")]
     Plugins {
         /// The plugin to explain
         name: Option<String>,
     },
     /// Print one event of every kind, phase and oddity, to try an output or a SIEM with
+    #[command(after_help = "\
+Examples:
+  tripline sample-events                        one JSON object a line
+  tripline sample-events -f scanlogd | logger   do they arrive where the logs are read?
+  tripline sample-events | tripline rules test -r mine.toml -
+                                                which of them would my rules report, and where?")]
     SampleEvents {
         /// How events are told
         #[arg(short, long, value_name = "NAME", default_value = "eve")]
@@ -143,11 +165,21 @@ pub struct Read {
     #[arg(long)]
     pub fail_on_scan: bool,
 
-    /// Fewer details: the first line of each event, and of the summary only what went wrong
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
+    /// Write the summary to this file, too, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
 
-    /// More details in the summary
+    /// Write down what was read: of each input its path, SHA-256, packets, first and last stamp,
+    /// gaps and errors, as JSON, for evidence
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+
+    /// Fewer details: the first line of each event, and of the summary only what went wrong.
+    /// Twice: no summary at all
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub quiet: u8,
+
+    /// More details: the settings at the start, every reason in the summary
     #[arg(short, long)]
     pub verbose: bool,
 
@@ -167,17 +199,44 @@ pub struct Packets {
 /// `tripline rules`.
 #[derive(Debug, Subcommand)]
 pub enum Rules {
-    /// Say what is wrong with rules files, all of it
+    /// Say what is wrong with rules files, all of it, and run the tests that stand in them
+    #[command(after_help = "\
+Examples:
+  tripline rules check mine.toml                one file
+  tripline rules check /etc/tripline/           a folder: its *.toml in order of name, as one set
+
+Exit status: 0 all is right, 2 something is not. Warnings do not count.")]
     Check {
         /// A rules file, or a folder of them
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
     /// Show the rules in the order in which they are asked
+    #[command(after_help = "\
+Examples:
+  tripline rules list                           the built-in rules
+  tripline rules list mine.toml                 yours, as they are understood")]
     List {
         /// A rules file, or a folder of them; without one, the built-in rules
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+    },
+    /// Show which rule each event meets and where it would go; nothing is sent anywhere
+    #[command(after_help = "\
+Examples:
+  tripline read -f eve archive/ > scans.jsonl
+  tripline rules test -r mine.toml scans.jsonl  the scans of an archive
+  tripline sample-events | tripline rules test -r mine.toml -
+                                                one event of every kind
+
+Severity, direction and rule are found anew; what the events say of them is not looked at.")]
+    Test {
+        /// A rules file, or a folder of them; without one, the built-in rules
+        #[arg(short, long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+        /// Events as `-f eve` writes them, one JSON object a line; '-' for standard input
+        #[arg(value_name = "EVENTS")]
+        events: PathBuf,
     },
 }
 
@@ -258,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn help_says_what_each_flag_is_for() {
+    fn help_says_what_each_flag_is_for_and_shows_examples() {
         let mut command = Cli::command();
         command.build();
         let mut left: Vec<clap::Command> = vec![command];
@@ -266,7 +325,13 @@ mod tests {
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{}: {}", command.get_name(), argument.get_id());
             }
-            left.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                command.get_name() == "tripline" || help.contains("Examples:\n  tripline "),
+                "{} shows no example",
+                command.get_name()
+            );
+            left.extend(command.get_subcommands().filter(|command| command.get_name() != "help").cloned());
         }
     }
 }

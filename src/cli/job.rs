@@ -17,9 +17,10 @@ use tripline_plugin::{ConfigError, OutputPlugin, Table};
 use super::{
     args::{Order, Read},
     known,
+    summary::many,
 };
 use crate::{
-    config::{Diagnostic, Diagnostics, Document, Place},
+    config::{Diagnostic, Diagnostics, Document, Place, diagnostic::printable, units::show_size},
     engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
@@ -56,7 +57,7 @@ pub struct Job {
 /// # Errors
 /// All that is wrong with the rules; else all that is wrong with the flags.
 pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnostics> {
-    let look = Look { colour: has_colour(), quiet: args.quiet, ..Look::default() };
+    let look = Look { colour: has_colour(), quiet: args.quiet > 0, ..Look::default() };
     let setting = Setting { plugins, look, live: false, deliver: args.deliver };
     let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
         [] => Rules::builtin_default(known),
@@ -190,6 +191,23 @@ fn outputs(args: &Read, rules: &mut Rules, setting: &Setting, errors: &mut Diagn
         errors.push(Diagnostic::new(format!("there can be {} outputs at most", OutputSet::CAPACITY)));
     }
     configs
+}
+
+/// What holds for a run, on one line.
+pub fn settings(plan: &Plan, outputs: &[OutputConfig]) -> String {
+    let references = plan.references.len();
+    let own = plan.thresholds.is_some().then(|| known::TRIPLINE.to_owned());
+    let references = (references > 0).then(|| many(references as u64, "reference preset"));
+    let presets: Vec<String> = own.into_iter().chain(references).collect();
+    let outputs: Vec<String> = outputs.iter().map(|output| printable(&output.name)).collect();
+    let key = plan.key.map_or_else(|| "made from the input".to_owned(), |key| format!("{key:x}"));
+    format!(
+        "settings  {}; tables of {}; {}; key {key}; to {}",
+        presets.join(" and "),
+        show_size(plan.memory as u64),
+        many(plan.shards as u64, "worker"),
+        outputs.join(", ")
+    )
 }
 
 /// The plugin that writes to standard output.

@@ -18,7 +18,7 @@ pub const TRIPLINE: &str = "tripline";
 pub const PRESETS: [&str; 2] = [TRIPLINE, "scanlogd"];
 
 /// The thresholds of `tripline`, as its fields are called.
-const THRESHOLDS: [(&str, Quantity); 18] = [
+pub const THRESHOLDS: [(&str, Quantity); 18] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),

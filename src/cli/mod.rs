@@ -9,13 +9,17 @@
 pub mod args;
 pub mod job;
 pub mod known;
+pub mod ledger;
 pub mod packets;
 pub mod plugins;
 pub mod progress;
 pub mod read;
+pub mod report_file;
 pub mod rules;
+pub mod rules_test;
 pub mod sample_events;
 pub mod summary;
+pub mod summary_file;
 pub mod when;
 
 use std::{

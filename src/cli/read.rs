@@ -10,24 +10,30 @@ use std::{
 };
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tripline_plugin::{Event, OutputPlugin};
 
 use super::{
     Failure, Outcome, args,
     job::{self, Job},
+    ledger,
     progress::Progress,
+    report_file::ReportFile,
+    rules::warn,
     say,
     summary::{self, Detail},
+    summary_file,
 };
 use crate::{
     config::{Diagnostic, Diagnostics, diagnostic::printable},
     engine::{
         self, Sink,
+        ledger::{Input, Ledger},
         signals::Stop,
         summary::{Delivered, Summary},
     },
     output::{Outputs, Phases},
-    rules::Router,
+    rules::{Route, Router},
     source::{Archive, Trouble},
 };
 
@@ -37,6 +43,13 @@ use crate::{
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
     let Job { paths, order, merge, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let reports = Reports::begin(args)?;
+    if args.quiet == 0 {
+        warn(&rules);
+    }
+    if args.verbose {
+        say(&format!("{}\n", job::settings(&plan, &outputs)));
+    }
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
     let screens = screens.map(|(number, config)| (number, config.phases)).collect();
@@ -59,26 +72,72 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
         outputs,
         screens,
         summary: Summary::default(),
-        progress: Progress::new(archive.total_bytes(), !args.quiet),
+        progress: Progress::new(archive.total_bytes(), args.quiet == 0),
         stop,
         unknown_link: None,
     };
-    let totals = engine::run(&mut archive, plan, &mut reporter).context("cannot start the workers")?;
+    let workers = "cannot start the workers";
+    let (totals, inputs) = if reports.ledger.is_some() {
+        let mut ledger = Ledger::of(&mut archive).context("cannot start the ledger")?;
+        let totals = engine::run(&mut ledger, plan, &mut reporter).context(workers)?;
+        let inputs = ledger.finish(totals.stopped);
+        (totals, Some(inputs))
+    } else {
+        (engine::run(&mut archive, plan, &mut reporter).context(workers)?, None)
+    };
     let mut summary = reporter.finish();
     summary.add_totals(&totals);
     summary.left_out = archive.left_out();
     summary.late = archive.late();
     let detail = match (args.quiet, args.verbose) {
-        (true, _) => Detail::Least,
-        (_, true) => Detail::Most,
-        _ => Detail::Usual,
+        (2.., _) => None,
+        (1, _) => Some(Detail::Least),
+        (0, true) => Some(Detail::Most),
+        (0, false) => Some(Detail::Usual),
     };
-    say(&summary::render(&summary, detail));
+    say(&detail.map(|detail| summary::render(&summary, detail)).unwrap_or_default());
+    reports.write(&summary, inputs.as_deref())?;
     Ok(match () {
         () if !summary.is_whole() => Outcome::Incomplete,
         () if args.fail_on_scan && summary.has_scans() => Outcome::ScanReported,
         () => Outcome::Done,
     })
+}
+
+/// The files about the run that were asked for.
+struct Reports {
+    began: Timestamp,
+    summary: Option<ReportFile>,
+    ledger: Option<ReportFile>,
+}
+
+impl Reports {
+    /// Begins both, before anything is read.
+    fn begin(args: &args::Read) -> Result<Self, Diagnostics> {
+        let mut errors = Diagnostics::default();
+        if args.summary.is_some() && args.summary == args.ledger {
+            errors.push(Diagnostic::new("--summary and --ledger name the same file").hint("give each its own"));
+            return Err(errors);
+        }
+        let mut begin = |flag: &str, path: &Option<PathBuf>| {
+            let begun = path.as_deref().map(|path| ReportFile::begin(flag, path))?;
+            begun.map_err(|error| errors.push(error)).ok()
+        };
+        let (summary, ledger) = (begin("--summary", &args.summary), begin("--ledger", &args.ledger));
+        errors.none_or(Self { began: Timestamp::now(), summary, ledger })
+    }
+
+    fn write(self, summary: &Summary, inputs: Option<&[Input]>) -> Result<(), Failure> {
+        let ledger = inputs.map(|inputs| ledger::render(inputs, self.began, summary.stopped));
+        let summary = summary_file::render(summary);
+        for (file, report) in [(self.summary, Some(summary)), (self.ledger, ledger)] {
+            if let (Some(file), Some(report)) = (file, report) {
+                let path = file.path().display().to_string();
+                file.write(&report).with_context(|| format!("{path} could not be written"))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Takes what the engine finds: routes, delivers, counts, complains.
@@ -111,8 +170,21 @@ impl Reporter {
         }
     }
 
-    /// Waits for the outputs.
+    /// Counts an event that has been routed, and hands it to its outputs.
+    fn deliver(&mut self, event: Event, route: &Route) {
+        self.summary.count(&event, route);
+        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
+            self.progress.step_aside();
+        }
+        let outputs: Vec<usize> = route.outputs.iter().collect();
+        self.outputs.deliver(&Arc::new(event), &outputs);
+    }
+
+    /// Tells what limits still hold, and waits for the outputs.
     fn finish(mut self) -> Summary {
+        for (digest, route) in self.router.last_digests() {
+            self.deliver(digest, &route);
+        }
         self.progress.clear();
         self.announce_failures();
         self.summary.stopped = self.stop.is_asked();
@@ -130,13 +202,11 @@ impl Reporter {
 
 impl Sink for Reporter {
     fn event(&mut self, mut event: Event) {
-        let route = self.router.route(&mut event);
-        self.summary.count(&event, &route);
-        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
-            self.progress.step_aside();
+        for (digest, route) in self.router.digests(event.timestamp) {
+            self.deliver(digest, &route);
         }
-        let outputs: Vec<usize> = route.outputs.iter().collect();
-        self.outputs.deliver(&Arc::new(event), &outputs);
+        let route = self.router.route(&mut event);
+        self.deliver(event, &route);
     }
 
     fn trouble(&mut self, trouble: Trouble) {

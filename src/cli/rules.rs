@@ -1,34 +1,46 @@
 //! `tripline rules`: are rules files right, and what do they say.
 //!
-//! In: paths. Out: a word or a list on standard output, or all errors on standard error.
+//! In: paths. Out: a word or a list on standard output; all errors and warnings on standard error.
 //! Must not know how rules are written.
-//! Read next: `rules/mod.rs`.
+//! Read next: `rules/mod.rs`, `rules_test.rs` (events held against rules).
 
 use std::{fmt::Write, path::PathBuf};
 
 use tripline_plugin::OutputPlugin;
 
-use super::{Failure, Outcome, args, known, print, summary::many};
+use super::{Failure, Outcome, args, known, print, rules_test, say, summary::many};
 use crate::{
     config::{Diagnostics, diagnostic::printable},
     output::Setting,
-    rules::{OutputSet, Rule, Rules, names},
+    rules::{Rule, Rules, names},
 };
 
-/// `check` and `list`.
+/// `check`, `list` and `test`.
 ///
 /// # Errors
-/// All that is wrong with the files.
+/// All that is wrong with the files; else, for `check`, all of their own tests that fail.
 pub fn rules(command: &args::Rules, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
     let setting = Setting { plugins, ..Setting::default() };
     match command {
         args::Rules::Check { paths } => {
             let rules = load(paths, &setting)?;
-            let (rules, outputs) = (many(rules.rules.len() as u64, "rule"), many(rules.outputs.len() as u64, "output"));
-            print(&format!("all right: {rules}, {outputs}\n"))
+            warn(&rules);
+            rules.run_trials()?;
+            let counts = [
+                many(rules.rules.len() as u64, "rule"),
+                many(rules.outputs.len() as u64, "output"),
+                many(rules.trials.len() as u64, "test"),
+            ];
+            print(&format!("all right: {}\n", counts.join(", ")))
         }
         args::Rules::List { paths } => print(&list(&load(paths, &setting)?)),
+        args::Rules::Test { rules, events } => rules_test::test(load(rules, &setting)?, events, &setting),
     }
+}
+
+/// Says what can be done but was probably not meant.
+pub fn warn(rules: &Rules) {
+    rules.warnings.iter().for_each(|warning| say(&format!("{warning}\n")));
 }
 
 fn load(paths: &[PathBuf], setting: &Setting) -> Result<Rules, Diagnostics> {
@@ -39,6 +51,9 @@ fn load(paths: &[PathBuf], setting: &Setting) -> Result<Rules, Diagnostics> {
     known::thresholds(&rules.detect)?;
     Ok(rules)
 }
+
+/// Where everything goes when the rules name no output at all.
+const SCREEN: &str = "standard output";
 
 /// The rules in the order in which they are asked.
 fn list(rules: &Rules) -> String {
@@ -55,7 +70,7 @@ fn list(rules: &Rules) -> String {
             consequence(rule, rules)
         );
     }
-    let _ = writeln!(text, "else to {}", names_of(rules.default, rules));
+    let _ = writeln!(text, "else to {}", rules.names_of(rules.default, SCREEN));
     text
 }
 
@@ -71,8 +86,8 @@ fn consequence(rule: &Rule, rules: &Rules) -> String {
     let mut parts = Vec::new();
     parts.extend(rule.severity.map(|severity| format!("severity {}", names::word_for(names::SEVERITIES, &severity))));
     match rule.outputs {
-        Some(outputs) => parts.push(format!("to {}", names_of(outputs, rules))),
-        None if !rule.goes_on => parts.push(format!("to {}", names_of(rules.default, rules))),
+        Some(outputs) => parts.push(format!("to {}", rules.names_of(outputs, SCREEN))),
+        None if !rule.goes_on => parts.push(format!("to {}", rules.names_of(rules.default, SCREEN))),
         None => {}
     }
     parts.extend(rule.limit.map(|limit| {
@@ -81,14 +96,6 @@ fn consequence(rule: &Rule, rules: &Rules) -> String {
     }));
     parts.extend(rule.goes_on.then(|| "and the rules below are asked too".to_owned()));
     parts.join(", ")
-}
-
-fn names_of(outputs: OutputSet, rules: &Rules) -> String {
-    if outputs.is_empty() {
-        return "standard output".to_owned();
-    }
-    let name = |number: usize| rules.outputs.get(number).map(|output| printable(&output.name));
-    outputs.iter().filter_map(name).collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]
@@ -176,6 +183,16 @@ outputs = "archive"
     #[test]
     fn the_rules_that_ship_are_right() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-        assert!(load(&[folder], &Setting::default()).is_ok());
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|suffix| suffix == "toml") {
+                let rules = load(std::slice::from_ref(&path), &Setting::default()).unwrap();
+                rules.run_trials().unwrap();
+                assert!(!rules.trials.is_empty() && rules.warnings.is_empty(), "{}", path.display());
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 4);
     }
 }

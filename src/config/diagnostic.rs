@@ -1,4 +1,4 @@
-//! Errors that teach: file, line, column, the line itself, a caret and a hint.
+//! Errors and warnings that teach: file, line, column, the line itself, a caret and a hint.
 //!
 //! In: a place in a document and what is wrong there. Out: text for a terminal or a log.
 //! Must not know what the document says; only where its lines begin.
@@ -48,7 +48,12 @@ impl Place {
 
     /// Something is wrong here.
     pub fn error(&self, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { place: Some(self.clone()), message: message.into(), hint: None }
+        Diagnostic { place: Some(self.clone()), ..Diagnostic::new(message) }
+    }
+
+    /// Something here was probably not meant, but can be done.
+    pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { level: Level::Warning, ..self.error(message) }
     }
 
     /// Line and column, both from 1, the column in characters; and the line without its end.
@@ -76,9 +81,26 @@ impl fmt::Display for Place {
     }
 }
 
-/// One error.
+/// Whether anything can be done all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Error,
+    Warning,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One error or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    level: Level,
     place: Option<Place>,
     message: String,
     hint: Option<String>,
@@ -87,7 +109,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error of no place in a text: a file that cannot be opened, a bad flag.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { place: None, message: message.into(), hint: None }
+        Self { level: Level::Error, place: None, message: message.into(), hint: None }
     }
 
     /// Adds what to do about it.
@@ -105,9 +127,9 @@ const LEAD: usize = 40;
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = printable(&self.message);
+        let (level, message) = (self.level.word(), printable(&self.message));
         let Some(place) = &self.place else {
-            writeln!(f, "error: {message}")?;
+            writeln!(f, "{level}: {message}")?;
             return self.hint.iter().try_for_each(|hint| writeln!(f, "  = {}", printable(hint)));
         };
         let (number, column, line) = place.locate();
@@ -120,7 +142,7 @@ impl fmt::Display for Diagnostic {
         });
         let carets = wanted.take((skip + WIDTH).saturating_sub(column - 1)).count().max(1);
         let margin = " ".repeat(number.to_string().len());
-        writeln!(f, "{place}: error: {message}")?;
+        writeln!(f, "{place}: {level}: {message}")?;
         writeln!(f, " {margin} |")?;
         writeln!(f, " {number} | {}", printable(&shown))?;
         writeln!(f, " {margin} | {}{}", " ".repeat(column - 1 - skip), "^".repeat(carets))?;

@@ -4,6 +4,8 @@
 //! Must not know what the numbers are of.
 //! Read next: `rules/conditions.rs` (`ports`, `vlan`).
 
+use std::fmt;
+
 use super::Unreadable;
 
 /// Numbers as ranges: sorted, apart from each other, never touching.
@@ -32,6 +34,11 @@ impl Ranges {
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, to)| number <= *to)
     }
 
+    /// How many numbers are in.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|(from, to)| u64::from(to.saturating_sub(*from)) + 1).sum()
+    }
+
     /// Whether some number is in both.
     pub fn overlaps(&self, other: &Self) -> bool {
         other.0.iter().any(|(from, to)| self.0.iter().any(|(f, t)| f <= to && from <= t))
@@ -40,6 +47,17 @@ impl Ranges {
     /// Whether every number of `other` is in.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.iter().all(|(from, to)| self.0.iter().any(|(f, t)| f <= from && to <= t))
+    }
+}
+
+impl fmt::Display for Ranges {
+    /// As they are read: `22-25,80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (from, to)) in self.0.iter().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            if from == to { write!(f, "{comma}{from}")? } else { write!(f, "{comma}{from}-{to}")? }
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,9 @@ use super::{
     retry::Patience,
 };
 
+/// The keys of an output that are the host's; all others are its plugin's.
+pub const HOST_KEYS: [&str; 3] = ["plugin", "format", "phases"];
+
 /// What holds for all outputs of a run.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -69,7 +72,7 @@ impl OutputConfig {
         let phases = phases(&mut table).map_err(|error| errors.push(error)).ok().flatten();
         // Here and not by `Options::check`, which does not know the host's keys to suggest them.
         let own = plugin.options.iter().map(|spec| spec.name);
-        let known: Vec<&str> = ["plugin", "format", "phases"].into_iter().chain(own).collect();
+        let known: Vec<&str> = HOST_KEYS.into_iter().chain(own).collect();
         table.retain(|key, _| {
             let is_known = known.contains(&key.as_str());
             if !is_known {

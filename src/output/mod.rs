@@ -35,7 +35,7 @@ use tripline_plugin::{
 };
 
 pub use builtin::builtin;
-pub use config::{OutputConfig, Setting};
+pub use config::{HOST_KEYS, OutputConfig, Setting};
 pub use formats::{Format, Look};
 pub use phases::Phases;
 pub use queue::Policy;

@@ -1,13 +1,14 @@
 //! What is wrong with rules that are each right by themselves.
 //!
 //! In: all rules, in order. Out: errors: names given twice, rules that can never be met
-//! because one above takes all their events. Must not know how rules are written.
+//! because one above takes all their events; and warnings: outputs that nothing is sent to.
+//! Must not know how rules are written.
 //! Read next: `matching.rs` for what it means that one condition covers another.
 
 use std::collections::HashMap;
 
-use super::{matching, rule::Rule};
-use crate::config::Diagnostics;
+use super::{OutputSet, Rules, matching, rule::Rule};
+use crate::config::{Diagnostic, Diagnostics};
 
 /// Names are given once.
 pub fn names(rules: &[Rule], errors: &mut Diagnostics) {
@@ -36,6 +37,18 @@ pub fn shadows(sound: &[&Rule], errors: &mut Diagnostics) {
 fn takes_all(earlier: &Rule, later: &Rule) -> bool {
     let ends = earlier.goes_on || earlier.silence.as_ref().is_some_and(|silence| silence.until.is_some());
     !ends && matching::all_cover(&earlier.conditions, earlier.reach(), &later.conditions, later.reach())
+}
+
+/// A warning for each output that neither a rule nor `[default]` sends anything to.
+pub fn unused_outputs(rules: &Rules) -> Vec<Diagnostic> {
+    let named = rules.rules.iter().filter_map(|rule| rule.outputs);
+    let used = named.fold(rules.default, OutputSet::and);
+    let idle = rules.outputs.iter().enumerate().filter(|(number, _)| !used.contains(*number));
+    idle.map(|(_, output)| {
+        let warning = output.place.warning(format!("nothing is sent to the output `{}`", output.name));
+        warning.hint("name it in the `outputs` of a rule or of [default], or take it out")
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -94,5 +107,18 @@ mod tests {
     fn names_are_given_once() {
         let shown = samples::errors(&(rule("x", "if = { kind = 'block' }") + &rule("x", "")));
         assert!(shown.contains("a rule is called `x` already") && shown.contains("rules.toml:12:"), "{shown}");
+    }
+
+    #[test]
+    fn an_output_that_nothing_is_sent_to_is_a_warning() {
+        let shown = |rules: &str| samples::rules(rules).warnings.iter().map(ToString::to_string).collect::<String>();
+        insta::assert_snapshot!(shown(""), @r"
+        rules.toml:7:10: warning: nothing is sent to the output `b`
+           |
+         7 | [outputs.b]
+           |          ^
+           = name it in the `outputs` of a rule or of [default], or take it out
+        ");
+        assert_eq!(shown(&rule("x", "outputs = 'b'")), "");
     }
 }

@@ -21,7 +21,8 @@ use crate::config::{
 /// Nets by name.
 pub type Nets = BTreeMap<String, NetSet>;
 
-const KEYS: [&str; 15] = [
+/// The keys of `if`.
+pub const KEYS: [&str; 15] = [
     "source",
     "target",
     "ports",
@@ -39,14 +40,16 @@ const KEYS: [&str; 15] = [
     "preset",
 ];
 
-const ANSWERS: Words<Measure> = &[
+/// The keys of `answers`.
+pub const ANSWERS: Words<Measure> = &[
     ("open", Measure::Open),
     ("closed", Measure::Closed),
     ("unreachable", Measure::Unreachable),
     ("silent", Measure::Silent),
 ];
 
-const COUNTS: Words<Measure> = &[
+/// The keys of `counts`.
+pub const COUNTS: Words<Measure> = &[
     ("packets", Measure::Packets),
     ("doors", Measure::Doors),
     ("targets", Measure::Targets),
@@ -150,7 +153,7 @@ fn add_to(set: &mut NetSet, text: &str, nets: &Nets) -> Result<(), Unreadable> {
 }
 
 /// A number, `"22-25,80"`, or a list of such.
-fn read_ranges(value: &Value<'_>, what: &str, errors: &mut Diagnostics) -> Option<Ranges> {
+pub fn read_ranges(value: &Value<'_>, what: &str, errors: &mut Diagnostics) -> Option<Ranges> {
     let parts = read_each(value, errors, |element, errors| {
         let number = element.as_count().map(|number| number.to_string());
         let text = number.as_deref().or_else(|| element.as_str());

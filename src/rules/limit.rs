@@ -1,13 +1,13 @@
 //! No more than so many events in so much time.
 //!
-//! In: a rule, the event's addresses, its time. Out: whether it may pass. Runs on capture
+//! In: a rule, the event's addresses, its time. Out: whether it may pass, or which window is full. Runs on capture
 //! time alone, so an archive read twice is limited the same way twice.
 //! Must not know what an event is, nor that the `end` of a scan whose `begin` went out always
 //! passes: `route.rs` sees to that.
 //!
 //! Memory is bounded whatever is thrown at it: when the table is full of running windows,
 //! newcomers share one window of their rule, so that forged sources limit each other.
-//! Read next: `route.rs`.
+//! Read next: `route.rs`; `digest.rs` (what becomes of the others).
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -62,9 +62,19 @@ impl Window {
     }
 }
 
+/// A window that lets nothing more through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// Whose it is; `None` when it is that of all.
+    pub who: Option<IpAddr>,
+    /// When it is over (nanoseconds since 1970).
+    pub end: i64,
+}
+
 impl Windows {
-    /// Whether one more event of rule number `rule` may pass at `now` (nanoseconds since 1970).
-    pub fn passes(&mut self, rule: usize, limit: &Limit, who: Option<IpAddr>, now: i64) -> bool {
+    /// Counts one more event of rule number `rule` at `now` (nanoseconds since 1970); `None`
+    /// when it may pass, else the window that is full.
+    pub fn hold(&mut self, rule: usize, limit: &Limit, who: Option<IpAddr>, now: i64) -> Option<Full> {
         let fresh = Window { start: now, per: limit.per, passed: 0 };
         let key = self.key(rule, who, now);
         let window = self.running.entry(key).or_insert(fresh);
@@ -73,7 +83,7 @@ impl Windows {
         }
         let passes = window.passed < limit.events;
         window.passed += u64::from(passes);
-        passes
+        (!passes).then(|| Full { who: key.1, end: window.start.saturating_add(window.per) })
     }
 
     /// The key under which an event counts: its own, or that of all when there is no room.
@@ -106,34 +116,43 @@ mod tests {
     #[test]
     fn so_many_pass_in_so_much_time() {
         let mut windows = Windows::default();
-        let passed: Vec<bool> =
-            [0, 10, 20, 59, 60, 61, 62].map(|second| windows.passes(0, &LIMIT, Some(host(1)), second * SECOND)).into();
+        let passed: Vec<bool> = [0, 10, 20, 59, 60, 61, 62]
+            .map(|second| windows.hold(0, &LIMIT, Some(host(1)), second * SECOND).is_none())
+            .into();
         assert_eq!(passed, [true, true, false, false, true, true, false]);
     }
 
     #[test]
     fn sources_and_rules_have_counts_of_their_own() {
         let mut windows = Windows::default();
-        let mut at = |rule, n| windows.passes(rule, &LIMIT, Some(host(n)), 0);
+        let mut at = |rule, n| windows.hold(rule, &LIMIT, Some(host(n)), 0).is_none();
         assert!(at(0, 1) && at(0, 1) && !at(0, 1));
         assert!(at(0, 2) && at(1, 1));
     }
 
     #[test]
+    fn a_full_window_says_whose_it_is_and_when_it_ends() {
+        let mut windows = Windows::default();
+        let mut at = |second: i64| windows.hold(0, &LIMIT, Some(host(1)), second * SECOND);
+        assert_eq!((at(5), at(6)), (None, None));
+        assert_eq!(at(7), Some(Full { who: Some(host(1)), end: 65 * SECOND }));
+    }
+
+    #[test]
     fn stamps_that_step_far_back_begin_anew() {
         let mut windows = Windows::default();
-        let mut at = |second: i64| windows.passes(0, &LIMIT, Some(host(1)), second * SECOND);
+        let mut at = |second: i64| windows.hold(0, &LIMIT, Some(host(1)), second * SECOND).is_none();
         assert!(at(1_000) && at(1_001) && !at(999) && at(10));
     }
 
     #[test]
     fn a_flood_of_sources_cannot_fill_the_memory() {
         let mut windows = Windows::default();
-        let passed = (0..2 * WINDOWS as u32).filter(|n| windows.passes(0, &LIMIT, Some(host(*n)), 0)).count();
+        let passed = (0..2 * WINDOWS as u32).filter(|n| windows.hold(0, &LIMIT, Some(host(*n)), 0).is_none()).count();
         assert!(windows.running.len() <= WINDOWS + 1);
         assert_eq!(passed, WINDOWS + LIMIT.events as usize);
         // When the windows are over, there is room again for each.
-        assert!((0..10).all(|n| windows.passes(0, &LIMIT, Some(host(n + 1_000_000)), 120 * SECOND)));
+        assert!((0..10).all(|n| windows.hold(0, &LIMIT, Some(host(n + 1_000_000)), 120 * SECOND).is_none()));
         assert!(windows.running.len() <= 10);
     }
 }

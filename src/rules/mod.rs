@@ -7,10 +7,11 @@
 //!
 //! Read next: `parse.rs`, `rule.rs`, `conditions.rs` (how rules are written), `check.rs` (what
 //! is refused), `matching.rs` and `route.rs` (how they work), `severity.rs`, `direction.rs`,
-//! `limit.rs`.
+//! `limit.rs` and `digest.rs` (too much at once), `trials.rs` (tests that stand in rules files).
 
 pub mod check;
 pub mod conditions;
+pub mod digest;
 pub mod direction;
 pub mod files;
 pub mod limit;
@@ -22,6 +23,7 @@ pub mod rule;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod severity;
+pub mod trials;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -30,11 +32,13 @@ pub use route::{OutputSet, Route, Router};
 pub use rule::Rule;
 
 use crate::config::{
-    Diagnostics, Document, Place,
+    Diagnostic, Diagnostics, Document, Place,
+    diagnostic::printable,
     document::{Parsed, Table},
     nets::NetSet,
 };
 use parse::Settings;
+use trials::Trial;
 
 /// What holds without any rules file.
 const BUILTIN: &str = include_str!("../../rules/default.toml");
@@ -54,6 +58,10 @@ pub struct Rules {
     pub default: OutputSet,
     /// Who gets whatever is not silenced: outputs from the command line, numbered behind the others.
     pub everywhere: OutputSet,
+    /// What the files expect of themselves; [`Rules::run_trials`] looks.
+    pub trials: Vec<Trial>,
+    /// What can be done, but was probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// `[detect]`.
@@ -145,10 +153,11 @@ impl Rules {
         check::names(&rules, errors);
         check::shadows(&sound.iter().filter_map(|number| rules.get(*number)).collect::<Vec<_>>(), errors);
         let default = settings.default.map(|(table, _): (Table<'_>, _)| {
-            table.only("[default]", &["outputs"], errors);
+            table.only("[default]", &parse::DEFAULT_KEYS, errors);
             table.get("outputs").map(|outputs| rule::read_outputs(&outputs, &settings.outputs, errors))
         });
-        Self {
+        let trials = settings.tests.iter().filter_map(|table| trials::read(table, &words, &rules, errors)).collect();
+        let mut set = Self {
             detect: settings.detect.map(|(detect, _)| detect).unwrap_or_default(),
             home: nets.get(names::HOME).cloned(),
             // What nobody was named for goes to everybody: nothing is lost by leaving a line out.
@@ -156,7 +165,30 @@ impl Rules {
             outputs: settings.outputs,
             rules,
             everywhere: OutputSet::default(),
+            trials,
+            warnings: Vec::new(),
+        };
+        set.warnings = check::unused_outputs(&set);
+        set
+    }
+
+    /// Runs the tests that the files carry.
+    ///
+    /// # Errors
+    /// Where the rules do something else than a test expects.
+    pub fn run_trials(&self) -> Result<(), Diagnostics> {
+        let mut errors = Diagnostics::default();
+        self.trials.iter().for_each(|trial| trial.run(self, &mut errors));
+        errors.none_or(())
+    }
+
+    /// The outputs of a set by name; `nobody` when it is empty.
+    pub fn names_of(&self, outputs: OutputSet, nobody: &str) -> String {
+        if outputs.is_empty() {
+            return nobody.to_owned();
         }
+        let name = |number: usize| self.outputs.get(number).map(|output| printable(&output.name));
+        outputs.iter().filter_map(name).collect::<Vec<_>>().join(" and ")
     }
 }
 

@@ -22,6 +22,15 @@ use crate::config::{
     units,
 };
 
+/// The parts of a rules file.
+pub const PARTS: [&str; 7] = ["version", "detect", "nets", "outputs", "rules", "default", "tests"];
+
+/// The keys of `[detect]` that are no thresholds.
+pub const DETECT_KEYS: [&str; 2] = ["preset", "memory"];
+
+/// The keys of `[default]`.
+pub const DEFAULT_KEYS: [&str; 1] = ["outputs"];
+
 /// What is not a rule, of all files together. Each part remembers where it stands.
 #[derive(Debug, Default)]
 pub struct Settings<'d> {
@@ -35,6 +44,8 @@ pub struct Settings<'d> {
     pub default: Option<(Table<'d>, Place)>,
     /// The `[[rules]]` of all files, in order, to be read when all names are known.
     pub rules: Vec<Table<'d>>,
+    /// The `[[tests]]` of all files, in order, to be read when the rules are.
+    pub tests: Vec<Table<'d>>,
 }
 
 impl<'d> Settings<'d> {
@@ -55,14 +66,11 @@ impl<'d> Settings<'d> {
                 "nets" => once(&mut self.nets, &entry, errors, read_nets),
                 "default" => once(&mut self.default, &entry, errors, |table, _| table.clone()),
                 "outputs" => self.read_outputs(&entry.value, known, errors),
-                "rules" => {
-                    let rules = entry.value.list(errors).unwrap_or_default();
-                    self.rules.extend(rules.iter().filter_map(|rule| rule.table(errors)));
-                }
+                "rules" => self.rules.extend(tables(&entry.value, errors)),
+                "tests" => self.tests.extend(tables(&entry.value, errors)),
                 key => {
-                    let known = ["version", "detect", "nets", "outputs", "rules", "default"];
                     let message = format!("a rules file has no part called `{key}`");
-                    errors.push(entry.place.error(message).hint(did_you_mean(key, known)));
+                    errors.push(entry.place.error(message).hint(did_you_mean(key, PARTS)));
                 }
             }
         }
@@ -81,6 +89,12 @@ impl<'d> Settings<'d> {
             }
         }
     }
+}
+
+/// The tables of a list of tables.
+fn tables<'d>(value: &Value<'d>, errors: &mut Diagnostics) -> Vec<Table<'d>> {
+    let elements = value.list(errors).unwrap_or_default();
+    elements.iter().filter_map(|element| element.table(errors)).collect()
 }
 
 /// Reads a part that may stand in one file only.
@@ -116,7 +130,7 @@ fn read_detect(table: &Table<'_>, known: &Known<'_>, errors: &mut Diagnostics) -
                 let Some((_, quantity)) = known.thresholds.iter().find(|(name, _)| *name == key) else {
                     let thresholds = known.thresholds.iter().map(|(name, _)| *name);
                     let message = format!("[detect] has no setting called `{key}`");
-                    let hint = did_you_mean(key, ["preset", "memory"].into_iter().chain(thresholds));
+                    let hint = did_you_mean(key, DETECT_KEYS.into_iter().chain(thresholds));
                     errors.push(entry.place.error(message).hint(hint));
                     continue;
                 };
@@ -205,7 +219,7 @@ path = "/var/log/scans.jsonl"
            |
          2 | colour = "red"
            | ^^^^^^
-           = known: version, detect, nets, outputs, rules, default
+           = known: version, detect, nets, outputs, rules, default, tests
 
         rules.toml:5:23: error: no preset is called `scanlogt`
            |

@@ -1,10 +1,11 @@
 //! Where an event goes: the rules from the top, until one decides.
 //!
 //! In: events in order. Out: each with direction, severity and the name of its rule, and the
-//! set of outputs that get it. Keeps what it must remember from event to event: who got the
-//! `begin` of a scan, and how much each limit has let through. Both are bounded.
+//! set of outputs that get it; and digests of what limits held back. Keeps what it must
+//! remember from event to event: who got the `begin` of a scan, how much each limit has let
+//! through, and what it has not. All are bounded.
 //! Must not know what an output is, nor the wall clock: limits run on capture time.
-//! Read next: `matching.rs`, `limit.rs`; then `output`, which delivers.
+//! Read next: `matching.rs`, `limit.rs`, `digest.rs`; then `output`, which delivers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,7 +17,9 @@ use foldhash::quality::FixedState;
 use tripline_plugin::event::{Event, Phase, Scan, Severity};
 
 use super::{
-    Rules, direction,
+    Rules,
+    digest::Digests,
+    direction,
     limit::{By, Windows},
     rule::Rule,
     severity,
@@ -92,13 +95,16 @@ pub struct Route {
 pub struct Router {
     rules: Rules,
     windows: Windows,
+    digests: Digests,
     begun: Begun,
+    /// The time of the last event.
+    now: i64,
 }
 
 impl Router {
     /// Rules that have not seen anything yet.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, windows: Windows::default(), begun: Begun::default() }
+        Self { rules, windows: Windows::default(), digests: Digests::default(), begun: Begun::default(), now: i64::MIN }
     }
 
     /// The rules that it works by.
@@ -106,8 +112,21 @@ impl Router {
         &self.rules
     }
 
+    /// What limits held back in windows that are over by `now` (nanoseconds since 1970): an event
+    /// each, and who gets it. To be asked before an event of that time is routed, so that all stay
+    /// in order; and now and then while the wire is silent.
+    pub fn digests(&mut self, now: i64) -> Vec<(Event, Route)> {
+        self.digests.due(now, now, &self.rules.rules)
+    }
+
+    /// The same for all windows, at the end of the input.
+    pub fn last_digests(&mut self) -> Vec<(Event, Route)> {
+        self.digests.due(i64::MAX, self.now, &self.rules.rules)
+    }
+
     /// Writes direction, severity and rule into the event, and says who gets it.
     pub fn route(&mut self, event: &mut Event) -> Route {
+        self.now = event.timestamp;
         event.direction = self.rules.home.as_ref().and_then(|home| direction::of(event, home));
         let direction = event.direction;
         if let Some(scan) = event.scan.as_deref_mut() {
@@ -156,11 +175,14 @@ impl Router {
                 By::Target => event.dest_ip,
                 By::All => None,
             };
-            let mut passes = |limit| self.windows.passes(number, limit, who(limit.by), event.timestamp);
-            if must_pass || rule.limit.as_ref().is_none_or(&mut passes) {
-                route.outputs = route.outputs.and(outputs);
-            } else {
-                route.held = true;
+            let limit = rule.limit.as_ref().filter(|_| !must_pass);
+            let full = limit.and_then(|limit| self.windows.hold(number, limit, who(limit.by), event.timestamp));
+            match full {
+                None => route.outputs = route.outputs.and(outputs),
+                Some(full) => {
+                    route.held = true;
+                    self.digests.hold(number, full, event, outputs);
+                }
             }
             decided = !rule.goes_on;
             if decided {
@@ -350,6 +372,77 @@ silence = true
         assert!(second.held && !second.silenced && second.outputs.is_empty());
         assert_eq!(phase(&mut router, "1", Phase::End, Kind::Vertical).outputs, B);
         assert!(phase(&mut router, "2", Phase::End, Kind::Vertical).held);
+    }
+
+    const LIMITED: &str = "
+[[rules]]
+name = 'x'
+outputs = 'b'
+limit = { events = 1, per = '1m', by = 'source' }
+";
+    const SECOND: i64 = 1_000_000_000;
+
+    /// Routes a scan of this source at this second, with the digests before it.
+    fn told(router: &mut Router, source: &str, second: i64, severity: Severity) -> Vec<(i64, String)> {
+        let mut event = samples::between(&[source], &["10.0.0.1"]);
+        event.timestamp = second * SECOND;
+        if severity == Severity::Medium {
+            event.scan.as_mut().unwrap().doors = 1_000;
+        }
+        let digests = router.digests(event.timestamp);
+        router.route(&mut event);
+        digests.into_iter().map(shown).collect()
+    }
+
+    fn shown((event, route): (Event, Route)) -> (i64, String) {
+        assert_eq!((route.outputs, route.rule.as_deref()), (B, Some("x")));
+        let anomaly = event.anomaly.unwrap();
+        assert_eq!(anomaly.kind, "digest");
+        (event.timestamp / SECOND, format!("{:?}: {}", event.src_ip, anomaly.event))
+    }
+
+    #[test]
+    fn what_a_limit_holds_becomes_one_digest_a_window() {
+        let mut router = router(LIMITED);
+        for (second, severity) in [(0, Severity::Low), (10, Severity::Low), (20, Severity::Medium)] {
+            assert_eq!(told(&mut router, "192.0.2.1", second, severity), []);
+        }
+        assert_eq!(told(&mut router, "192.0.2.2", 30, Severity::Low), []);
+        assert_eq!(told(&mut router, "192.0.2.2", 40, Severity::Low), []);
+        // The next event notices the first window, whose end it was stamped with; not yet the second.
+        let digest =
+            "Some(192.0.2.1): 2 more events from 192.0.2.1, held back by the limit of rule \"x\": 1 medium, 1 low";
+        assert_eq!(told(&mut router, "192.0.2.9", 70, Severity::Low), [(60, digest.to_owned())]);
+        // At the end of the input no digest is later than the input.
+        let last: Vec<_> = router.last_digests().into_iter().map(shown).collect();
+        let digest = "Some(192.0.2.2): 1 more event from 192.0.2.2, held back by the limit of rule \"x\": 1 low";
+        assert_eq!(last, [(70, digest.to_owned())]);
+        assert!(router.last_digests().is_empty());
+    }
+
+    #[test]
+    fn digests_keep_to_the_schema_of_events() {
+        let mut router = router(LIMITED);
+        told(&mut router, "192.0.2.1", 0, Severity::Low);
+        told(&mut router, "192.0.2.1", 1, Severity::Low);
+        let schema = serde_json::from_str(include_str!("../../plugins/api/event.schema.json")).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let [(digest, _)] = &router.last_digests()[..] else { panic!("not one digest") };
+        schema.validate(&serde_json::to_value(digest).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn stamps_that_jump_back_and_forth_cannot_fill_the_memory_with_digests() {
+        let mut router = router(LIMITED);
+        let mut most = 0;
+        for n in 0..70_000 {
+            // Two events in a window of its own, each earlier than all before.
+            let at = -n * 200;
+            told(&mut router, "192.0.2.1", at, Severity::Low);
+            told(&mut router, "192.0.2.1", at + 1, Severity::Low);
+            most = most.max(router.digests.waiting());
+        }
+        assert!((60_000..=65_537).contains(&most), "{most}");
     }
 
     #[test]

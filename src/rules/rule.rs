@@ -17,6 +17,7 @@ use super::{
     matching::{Condition, Reach},
     names::{self, Known, Words},
     route::OutputSet,
+    trials,
 };
 use crate::config::{
     Diagnostics, Place, Unreadable,
@@ -63,9 +64,14 @@ impl Rule {
     }
 }
 
-const KEYS: [&str; 9] = ["name", "if", "severity", "outputs", "silence", "reason", "until", "limit", "continue"];
+/// The keys of `[[rules]]`.
+pub const KEYS: [&str; 9] = ["name", "if", "severity", "outputs", "silence", "reason", "until", "limit", "continue"];
 
-const BY: Words<By> = &[("source", By::Source), ("target", By::Target), ("all", By::All)];
+/// The keys of `limit`.
+pub const LIMIT_KEYS: [&str; 3] = ["events", "per", "by"];
+
+/// What limits may count for.
+pub const BY: Words<By> = &[("source", By::Source), ("target", By::Target), ("all", By::All)];
 
 /// What a rule may name.
 #[derive(Clone, Copy)]
@@ -105,18 +111,25 @@ pub fn read(table: &Table<'_>, words: &Vocabulary<'_>, errors: &mut Diagnostics)
     if text.trim().is_empty() {
         errors.push(name.place.error("the name of a rule is empty"));
     }
+    if text == trials::DEFAULT {
+        errors.push(name.place.error("what no rule took is called so").hint("give the rule a name of its own"));
+    }
     Some(Rule { name: text.into(), place: name.place, ..rule })
 }
 
 /// The outputs of a list; also that of `[default]`.
 pub fn read_outputs(value: &Value<'_>, outputs: &[OutputEntry], errors: &mut Diagnostics) -> OutputSet {
-    let elements = value.one_or_many();
-    if elements.is_empty() {
+    if value.one_or_many().is_empty() {
         let message = "an empty list of outputs would lose events unseen";
         errors.push(value.place.error(message).hint("say silence = true, which counts them, or leave the key out"));
     }
+    named_outputs(value, outputs, errors)
+}
+
+/// The outputs of a list that may be empty.
+pub fn named_outputs(value: &Value<'_>, outputs: &[OutputEntry], errors: &mut Diagnostics) -> OutputSet {
     let mut set = OutputSet::default();
-    for element in elements {
+    for element in value.one_or_many() {
         let read = |name: &str| {
             let found = outputs.iter().position(|output| output.name == name);
             found.ok_or_else(|| Unreadable::unknown("output", name, outputs.iter().map(|output| output.name.as_str())))
@@ -148,11 +161,28 @@ fn read_silence(table: &Table<'_>, errors: &mut Diagnostics) -> Option<Silence> 
     silent.then_some(Silence { reason, until })
 }
 
+/// How dates and times are written.
+const A_DATE: &str = "write 2027-01-31 or 2027-01-31T18:00:00+02:00";
+
 /// A date means until the end of that day, UTC; a time without an offset is UTC.
 fn read_date(value: &Value<'_>, errors: &mut Diagnostics) -> Option<i64> {
+    read_time(value, civil::Date::tomorrow, errors)
+}
+
+/// A date means the beginning of that day, UTC; a time without an offset is UTC.
+pub fn read_moment(value: &Value<'_>, errors: &mut Diagnostics) -> Option<i64> {
+    read_time(value, Ok, errors)
+}
+
+/// A moment in nanoseconds since 1970; of a bare date the beginning of the `day` that it means.
+fn read_time(
+    value: &Value<'_>,
+    day: impl FnOnce(civil::Date) -> Result<civil::Date, jiff::Error>,
+    errors: &mut Diagnostics,
+) -> Option<i64> {
     let written = value.as_datetime().map(|datetime| datetime.to_string());
     let Some(text) = written.as_deref().or_else(|| value.as_str()) else {
-        errors.push(value.unexpected("a date").hint("until = 2027-01-31"));
+        errors.push(value.unexpected("a date").hint(A_DATE));
         return None;
     };
     let utc = |at: civil::DateTime| at.to_zoned(TimeZone::UTC).map(|at| at.timestamp());
@@ -162,19 +192,19 @@ fn read_date(value: &Value<'_>, errors: &mut Diagnostics) -> Option<i64> {
         if text.len() > "2027-01-31".len() {
             text.parse::<civil::DateTime>().and_then(utc)
         } else {
-            text.parse::<civil::Date>().and_then(civil::Date::tomorrow).and_then(|day| utc(day.at(0, 0, 0, 0)))
+            text.parse::<civil::Date>().and_then(day).and_then(|day| utc(day.at(0, 0, 0, 0)))
         }
     });
     let nanos = moment.ok().and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
     if nanos.is_none() {
-        errors.push(value.place.error(format!("`{text}` is no date")).hint("until = 2027-01-31"));
+        errors.push(value.place.error(format!("`{text}` is no date")).hint(A_DATE));
     }
     nanos
 }
 
 fn read_limit(value: &Value<'_>, errors: &mut Diagnostics) -> Option<Limit> {
     let table = value.table(errors)?;
-    table.only("`limit`", &["events", "per", "by"], errors);
+    table.only("`limit`", &LIMIT_KEYS, errors);
     let needs = |key: &str, errors: &mut Diagnostics| {
         let found = table.get(key);
         if found.is_none() {
@@ -222,7 +252,7 @@ mod tests {
     fn what_is_no_date_is_refused() {
         for date in ["'soon'", "''", "12:00:00", "1", "'9999-99-99'"] {
             let rule = format!("[[rules]]\nname = 'x'\nsilence = true\nuntil = {date}\n");
-            assert!(samples::errors(&rule).contains("until = 2027-01-31"), "{date}");
+            assert!(samples::errors(&rule).contains("write 2027-01-31"), "{date}");
         }
     }
 

@@ -19,6 +19,8 @@ mod program;
 
 // The right ones are named and nobody else.
 mod detection;
+// What a run leaves behind for later: summary and ledger.
+mod evidence;
 // The same input gives the same bytes, however the work is shared out.
 mod invariants;
 // Files stay whole, archives stay here, signals and full disks lose nothing.
@@ -31,6 +33,8 @@ mod packed;
 mod read;
 // What the pages say is so.
 mod pages;
+// Rules files: what ships is right, editors know the language, events can be tried.
+mod rules;
 // Who moves from scanlogd gets its lines.
 mod scanlogd;
 // Two commands do it all on a bare machine.
