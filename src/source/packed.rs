@@ -2,7 +2,7 @@
 //!
 //! In: the bytes of a file or a pipe. Out: the bytes that were compressed, how much of the file
 //! they took, and an error in words when the file is cut, damaged or a bomb. Several members,
-//! frames or streams behind each other are one. This is the only file that may name a decoder
+//! frames or streams behind each other are one. Only this file and its part `lz4.rs` may name a decoder
 //! (`clippy.toml` sees to it): none is used without the limits that stand here.
 //! Must not know what was compressed.
 //! Source: RFC 1952, RFC 8878, the .xz file format 1.2, the lz4 frame format 1.6.
