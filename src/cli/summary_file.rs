@@ -67,8 +67,8 @@ fn event(worst: &Worst) -> Value {
 }
 
 fn output(output: &Delivered) -> Value {
-    let Delivered { name, delivered, lost, error } = output;
-    let mut row = json!({"name": name, "delivered": delivered, "lost": lost});
+    let Delivered { name, delivered, lost, withheld, error } = output;
+    let mut row = json!({"name": name, "delivered": delivered, "lost": lost, "withheld": withheld});
     if let (Some(error), Some(row)) = (error, row.as_object_mut()) {
         row.insert("error".to_owned(), error.as_str().into());
     }
