@@ -189,7 +189,7 @@ fn events_can_be_held_against_rules_that_are_not_in_force() {
 fn what_a_limit_holds_arrives_as_one_digest_in_order() {
     let mut story = Capture::new();
     for target in 1..=4 {
-        for port in 1..=30 {
+        for port in 1..=60 {
             story = story.syn("10.0.0.2:40000", &format!("10.0.0.{}:{port}", target + 10)).refused();
         }
         story = story.wait(4_000.0);
