@@ -202,7 +202,8 @@ impl Reporter {
 
 impl Sink for Reporter {
     fn event(&mut self, mut event: Event) {
-        for (digest, route) in self.router.digests(event.timestamp) {
+        let now = self.router.time_of(&event);
+        for (digest, route) in self.router.digests(now) {
             self.deliver(digest, &route);
         }
         let route = self.router.route(&mut event);

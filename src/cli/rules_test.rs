@@ -94,7 +94,7 @@ impl Table {
 
     /// The lines for an event: first the digests of what limits have held until then.
     fn told(&mut self, mut event: Event, place: &str) -> String {
-        let digests = self.router.digests(event.timestamp);
+        let digests = self.router.digests(self.router.time_of(&event));
         let route = self.router.route(&mut event);
         self.digests(&digests) + &self.line(place, &event, &route)
     }

@@ -97,7 +97,7 @@ pub struct Router {
     windows: Windows,
     digests: Digests,
     begun: Begun,
-    /// The time of the last event.
+    /// How late it is by the last event.
     now: i64,
 }
 
@@ -110,6 +110,13 @@ impl Router {
     /// The rules that it works by.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// How late it is when this event comes (nanoseconds since 1970). An `end` bears the stamp of the
+    /// last probe, though it is known only when the scan has been quiet for long: it turns no clock back.
+    pub fn time_of(&self, event: &Event) -> i64 {
+        let is_end = event.scan.as_ref().is_some_and(|scan| scan.phase == Phase::End);
+        if is_end { self.now.max(event.timestamp) } else { event.timestamp }
     }
 
     /// What limits held back in windows that are over by `now` (nanoseconds since 1970): an event
@@ -126,7 +133,7 @@ impl Router {
 
     /// Writes direction, severity and rule into the event, and says who gets it.
     pub fn route(&mut self, event: &mut Event) -> Route {
-        self.now = event.timestamp;
+        self.now = self.time_of(event);
         event.direction = self.rules.home.as_ref().and_then(|home| direction::of(event, home));
         let direction = event.direction;
         if let Some(scan) = event.scan.as_deref_mut() {
@@ -176,7 +183,7 @@ impl Router {
                 By::All => None,
             };
             let limit = rule.limit.as_ref().filter(|_| !must_pass);
-            let full = limit.and_then(|limit| self.windows.hold(number, limit, who(limit.by), event.timestamp));
+            let full = limit.and_then(|limit| self.windows.hold(number, limit, who(limit.by), self.now));
             match full {
                 None => route.outputs = route.outputs.and(outputs),
                 Some(full) => {
@@ -418,6 +425,20 @@ limit = { events = 1, per = '1m', by = 'source' }
         let digest = "Some(192.0.2.2): 1 more event from 192.0.2.2, held back by the limit of rule \"x\": 1 low";
         assert_eq!(last, [(70, digest.to_owned())]);
         assert!(router.last_digests().is_empty());
+    }
+
+    #[test]
+    fn an_end_that_bears_an_old_stamp_opens_no_window_anew() {
+        let mut router = router("[[rules]]\nname = 'x'\noutputs = 'b'\nlimit = { events = 1, per = '1m' }\n");
+        let mut at = |id: &str, phase: Phase, second: i64| {
+            let scan = Scan { id: id.to_owned(), phase, ..samples::scan() };
+            let mut event = samples::event(scan);
+            event.timestamp = second * SECOND;
+            router.route(&mut event).held
+        };
+        assert!(!at("1", Phase::Begin, 7_200));
+        assert!(at("of long ago", Phase::End, 3_600), "it counts now, not when it was last heard of");
+        assert!(at("2", Phase::Begin, 7_210));
     }
 
     #[test]
