@@ -10,7 +10,7 @@
 use crate::{
     cells::technique::Technique,
     decode::{Address, Marks},
-    dispatch::Key,
+    dispatch::{Key, WINDOW},
     source::Time,
 };
 
@@ -76,7 +76,7 @@ pub struct Contact {
     target: Address,
     /// Stamp of its first packet.
     pub first: Time,
-    /// Clock of its last packet, in seconds: what ages it.
+    /// Clock of its last packet, in windows: what ages it. No finer, for packets of settled errands are not seen.
     last: u32,
     /// TCP sequence number of the probe.
     pub isn: u32,
@@ -134,10 +134,16 @@ impl Contact {
         Door { source, target, port, protocol, incoming: self.state == State::Incoming }
     }
 
-    /// Until when it deserves its place, in seconds of the clock: of two, the one with the smaller goes first. What
+    /// Whether packets of its errands may have been settled in the window of `now`.
+    #[must_use]
+    pub fn may_be_settled(&self, now: Time) -> bool {
+        self.last == window(now) && (self.state.is_answered() || self.state == State::Incoming)
+    }
+
+    /// Until when it deserves its place, in windows of the clock: of two, the one with the smaller goes first. What
     /// failed is evidence, for hours where somebody is slow; what was answered only saves a look later.
     fn worth(&self) -> u32 {
-        const MINUTE: u32 = 60;
+        const MINUTE: u32 = 4;
         const HOUR: u32 = 60 * MINUTE;
         let deserves = match self.state {
             State::Incoming | State::Traced => 0,
@@ -149,6 +155,11 @@ impl Contact {
         };
         self.last.saturating_add(deserves)
     }
+}
+
+/// The window of the errands that a time lies in.
+fn window(now: Time) -> u32 {
+    (now.0 / WINDOW) as u32
 }
 
 /// Entries of a bucket.
@@ -165,6 +176,8 @@ pub struct Contacts {
     entries: Vec<[Contact; WAYS]>,
     /// Contacts given up before they were judged.
     pub lost: u64,
+    /// The last that was given up for a new one: to be taken out by whoever has to know.
+    pub displaced: Option<Contact>,
 }
 
 /// What [`Contacts::find_or_insert`] came to.
@@ -183,7 +196,8 @@ impl Contacts {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let buckets = (bytes / (WAYS * Self::COST)).max(1);
-        Self { tags: vec![[0; WAYS]; buckets], entries: vec![[Contact::EMPTY; WAYS]; buckets], lost: 0 }
+        let entries = vec![[Contact::EMPTY; WAYS]; buckets];
+        Self { tags: vec![[0; WAYS]; buckets], entries, lost: 0, displaced: None }
     }
 
     /// How many contacts fit.
@@ -205,22 +219,23 @@ impl Contacts {
         tags.iter().zip(entries).position(|(&t, entry)| t == tag && entry.is(door))
     }
 
-    /// The contact at a door, if it is remembered.
-    pub fn find(&mut self, key: &Key, door: &Door) -> Option<(Slot, &mut Contact)> {
+    /// The contact at a door, if it is remembered. `now` is the clock.
+    pub fn find(&mut self, key: &Key, door: &Door, now: Time) -> Option<(Slot, &mut Contact)> {
         let (bucket, tag) = self.place(key, door);
         let way = self.search(bucket, tag, door)?;
         let slot = Slot((bucket * WAYS + way) as u32);
-        self.entries.get_mut(bucket)?.get_mut(way).map(|contact| (slot, contact))
+        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
+        contact.last = window(now);
+        Some((slot, contact))
     }
 
     /// The contact at a door; a new one takes the place of the least dear of its bucket.
     /// `now` is the clock.
     pub fn find_or_insert(&mut self, key: &Key, door: &Door, now: Time) -> Option<Found<'_>> {
         let (bucket, tag) = self.place(key, door);
-        let seconds = (now.0 / Time::SECOND) as u32;
         if let Some(way) = self.search(bucket, tag, door) {
             let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
-            contact.last = seconds;
+            contact.last = window(now);
             return Some(Found::Known(Slot((bucket * WAYS + way) as u32), contact));
         }
         let tags = self.tags.get_mut(bucket)?;
@@ -228,13 +243,14 @@ impl Contacts {
         let way = tags.iter().position(|&t| t == 0).or_else(|| {
             let least = entries.iter().enumerate().min_by_key(|(_, contact)| contact.worth())?;
             self.lost += u64::from(least.1.state == State::Pending);
+            self.displaced = Some(*least.1);
             Some(least.0)
         })?;
         *tags.get_mut(way)? = tag;
         let contact = entries.get_mut(way)?;
         let Door { source, target, port, protocol, incoming } = *door;
         let state = if incoming { State::Incoming } else { State::Pending };
-        *contact = Contact { source, target, port, protocol, state, last: seconds, ..Contact::EMPTY };
+        *contact = Contact { source, target, port, protocol, state, last: window(now), ..Contact::EMPTY };
         Some(Found::New(Slot((bucket * WAYS + way) as u32), contact))
     }
 
@@ -264,7 +280,7 @@ mod tests {
         let (key, mut table) = (Key::new(1), Contacts::new(64 << 10));
         assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::New(..))));
         assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::Known(..))));
-        assert!(table.find(&key, &door(23)).is_none());
+        assert!(table.find(&key, &door(23), Time(0)).is_none());
     }
 
     #[test]
@@ -276,7 +292,7 @@ mod tests {
             contact.state = if n == 5 { State::Closed } else { State::Pending };
         }
         table.find_or_insert(&key, &door(100), Time(0));
-        assert!(table.find(&key, &door(5)).is_none(), "the judged one went");
+        assert!(table.find(&key, &door(5), Time(0)).is_none(), "the judged one went");
         assert_eq!(table.lost, 0);
         table.find_or_insert(&key, &door(101), Time(0));
         assert_eq!(table.lost, 1);

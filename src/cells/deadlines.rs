@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A first contact that waits for its answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Awaited {
     /// When it counts as silent.
     pub due: Time,
@@ -51,12 +51,26 @@ pub enum Chore {
 /// When something is due of whose scan.
 pub type Appointment = (Time, Address, Technique, Chore);
 
+/// Something that falls due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// An answer that has not come, unless it has.
+    Answer(Awaited),
+    /// A chore about a scan.
+    Chore(Appointment),
+}
+
+/// Chores that are kept without looking whether anybody expects them.
+const FEW: usize = 64;
+
 /// All deadlines of a cell.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Deadlines {
     answers: VecDeque<Awaited>,
     most: usize,
     scans: BinaryHeap<Reverse<Appointment>>,
+    /// So many chores make it worth looking which of them are still expected.
+    many: usize,
 }
 
 impl Deadlines {
@@ -66,7 +80,7 @@ impl Deadlines {
     /// Room for `most` awaited answers.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { answers: VecDeque::with_capacity(most), most, scans: BinaryHeap::new() }
+        Self { answers: VecDeque::with_capacity(most), most, scans: BinaryHeap::new(), many: FEW }
     }
 
     /// Waits for an answer. When there is no room the one that has waited longest is handed back:
@@ -77,22 +91,101 @@ impl Deadlines {
         early
     }
 
-    /// The next answer that is overdue at `now`.
+    /// Appoints a chore. When there have become many, those that nobody `expects` any more are forgotten first:
+    /// scans that were given up leave theirs behind, and a flood of them must not pile up for a day.
+    pub fn appoint(&mut self, appointment: Appointment, expects: impl Fn(&Appointment) -> bool) {
+        if self.scans.len() >= self.many {
+            self.scans.retain(|Reverse(appointment)| expects(appointment));
+            self.many = FEW.max(2 * self.scans.len());
+        }
+        self.scans.push(Reverse(appointment));
+    }
+
+    /// What falls due next, at `now` at the latest. One order for both sorts: it must not matter how often
+    /// somebody looks.
     #[inline]
-    pub fn overdue(&mut self, now: Time) -> Option<Awaited> {
-        self.answers.front().filter(|awaited| awaited.due <= now)?;
+    pub fn next(&mut self, now: Time) -> Option<Due> {
+        let answer = self.answers.front().map(|awaited| awaited.due).filter(|due| *due <= now);
+        let chore = self.scans.peek().map(|Reverse((due, ..))| *due).filter(|due| *due <= now);
+        match (answer, chore) {
+            (None, None) => None,
+            (Some(answer), Some(chore)) if chore < answer => self.chore(),
+            (Some(_), _) => self.unanswered().map(Due::Answer),
+            (None, Some(_)) => self.chore(),
+        }
+    }
+
+    /// The next awaited answer, due or not.
+    pub fn unanswered(&mut self) -> Option<Awaited> {
         self.answers.pop_front()
     }
 
-    /// Appoints a chore.
-    pub fn appoint(&mut self, due: Time, source: Address, technique: Technique, chore: Chore) {
-        self.scans.push(Reverse((due, source, technique, chore)));
+    /// How many chores are appointed.
+    #[must_use]
+    pub fn appointments(&self) -> usize {
+        self.scans.len()
     }
 
-    /// The next chore that is due at `now`.
-    #[inline]
-    pub fn chore(&mut self, now: Time) -> Option<Appointment> {
-        self.scans.peek().filter(|Reverse((due, ..))| *due <= now)?;
-        self.scans.pop().map(|Reverse(appointment)| appointment)
+    fn chore(&mut self) -> Option<Due> {
+        self.scans.pop().map(|Reverse(appointment)| Due::Chore(appointment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::{contacts::Contacts, samples::host};
+
+    fn awaited(due: i64) -> Awaited {
+        let (key, mut table) = (crate::dispatch::Key::new(1), Contacts::new(4096));
+        let door =
+            crate::cells::contacts::Door { source: host(2), target: host(1), port: 1, protocol: 6, incoming: false };
+        table.find_or_insert(&key, &door, Time(0));
+        let slot = table.find(&key, &door, Time(0)).map(|(slot, _)| slot).unwrap();
+        Awaited { due: Time(due), seq: 0, slot, mark: 0 }
+    }
+
+    fn chore(due: i64) -> Appointment {
+        (Time(due), host(2), Technique::TcpSyn, Chore::Quiet)
+    }
+
+    #[test]
+    fn answers_and_chores_fall_due_in_one_order_and_not_before() {
+        let mut deadlines = Deadlines::new(8);
+        for due in [10, 30] {
+            assert_eq!(deadlines.await_answer(awaited(due)), None);
+        }
+        deadlines.appoint(chore(20), |_| true);
+        deadlines.appoint(chore(5), |_| true);
+        let mut seen = Vec::new();
+        while let Some(due) = deadlines.next(Time(25)) {
+            seen.push(match due {
+                Due::Answer(awaited) => ("answer", awaited.due.0),
+                Due::Chore((due, ..)) => ("chore", due.0),
+            });
+        }
+        assert_eq!(seen, [("chore", 5), ("answer", 10), ("chore", 20)]);
+        assert_eq!(deadlines.next(Time(29)), None);
+        assert!(deadlines.next(Time(30)).is_some());
+    }
+
+    #[test]
+    fn when_too_many_wait_the_longest_waiting_is_handed_back() {
+        let mut deadlines = Deadlines::new(2);
+        assert_eq!(deadlines.await_answer(awaited(1)), None);
+        assert_eq!(deadlines.await_answer(awaited(2)), None);
+        assert_eq!(deadlines.await_answer(awaited(3)).map(|a| a.due), Some(Time(1)));
+    }
+
+    #[test]
+    fn chores_that_nobody_expects_do_not_pile_up() {
+        let mut deadlines = Deadlines::new(2);
+        for due in 0..100_000 {
+            deadlines.appoint(chore(due), |(due, ..)| due.0 % 1_000 == 0);
+        }
+        assert!(deadlines.appointments() <= 2 * 100 + FEW, "{}", deadlines.appointments());
+        let kept = std::iter::from_fn(|| deadlines.next(Time(i64::MAX)))
+            .filter(|due| matches!(due, Due::Chore((due, ..)) if due.0 % 1_000 == 0));
+        assert_eq!(kept.count(), 100, "the expected ones are all there");
     }
 }

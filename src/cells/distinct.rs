@@ -32,6 +32,13 @@ impl PortSet {
         }
     }
 
+    /// Whether a port is there.
+    #[must_use]
+    pub fn contains(&self, port: u16) -> bool {
+        let block = self.blocks.binary_search_by_key(&(port / 64), |b| b.0).ok().and_then(|at| self.blocks.get(at));
+        block.is_some_and(|(_, bits)| bits >> (port % 64) & 1 == 1)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -182,3 +182,65 @@ impl Evidence {
             + self.found.capacity() * size_of::<(Address, u16)>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cells::samples::{host, knock},
+        dispatch::Key,
+    };
+
+    fn evidence(knocks: &[Knock]) -> Evidence {
+        let key = Key::new(1);
+        let mut evidence = Evidence::new(&knocks[0], key.hash(knocks[0].target));
+        knocks.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
+        evidence
+    }
+
+    fn with(resets: u64, completed: u64, open: u64) -> Trust {
+        let mut e = evidence(&[knock(1, 1, Outcome::Closed)]);
+        (0..open).for_each(|_| e.tally.add(Outcome::Open));
+        (0..resets).for_each(|_| e.then(After::Reset));
+        (0..completed).for_each(|_| e.then(After::Empty));
+        e.trust()
+    }
+
+    #[test]
+    fn a_source_is_believed_as_far_as_it_showed_that_it_hears() {
+        assert_eq!(with(0, 0, 5), Trust::Spoofable);
+        assert_eq!(with(5, 0, 5), Trust::Reacted);
+        assert_eq!(with(4, 0, 5), Trust::Reacted, "the last reset may be under way");
+        assert_eq!(with(3, 0, 5), Trust::Spoofable, "it reset at a guess");
+        assert_eq!(with(1, 0, 5), Trust::Spoofable);
+        assert_eq!(with(6, 0, 5), Trust::Spoofable, "more than were open");
+        assert_eq!(with(0, 1, 5), Trust::Confirmed);
+    }
+
+    #[test]
+    fn outcomes_sum_to_the_doors_and_repeats_are_packets() {
+        let mut e = evidence(&[
+            knock(1, 22, Outcome::Open),
+            knock(1, 23, Outcome::Closed),
+            knock(1, 24, Outcome::Unreachable),
+            knock(2, 22, Outcome::Silent),
+        ]);
+        e.repeat(Time(i64::MAX));
+        assert_eq!((e.tally.doors(), e.packets, e.targets(), e.ports.len()), (4, 5, (2, true), 3));
+        e.revise(host(2), 22, Outcome::Silent, Outcome::Open);
+        assert_eq!((e.tally.doors(), e.tally.silent, e.tally.open), (4, 0, 2));
+        assert_eq!(e.found, [(host(1), 22), (host(2), 22)]);
+        assert_eq!((e.start, e.end), (Time(Time::SECOND + 22), Time(i64::MAX)));
+    }
+
+    #[test]
+    fn it_stays_small_however_large_the_scan() {
+        let knocks: Vec<Knock> = (0..=u16::MAX)
+            .map(|port| Knock { target: Address(u128::from(port)), ..knock(1, port, Outcome::Open) })
+            .collect();
+        let e = evidence(&knocks);
+        assert_eq!((e.ports.len(), e.target_sample.len(), e.port_sample.len()), (65_536, SAMPLE, SAMPLE));
+        assert_eq!(e.found.len(), FOUND);
+        assert!(e.bytes() < 48 << 10, "{} bytes", e.bytes());
+    }
+}

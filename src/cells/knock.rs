@@ -96,6 +96,12 @@ impl Knock {
         matches!(self.technique, Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask)
     }
 
+    /// Whether it is one and the same first contact, whatever became of it.
+    #[must_use]
+    pub fn is_at_same_door(&self, other: &Self) -> bool {
+        (self.technique, self.target, self.port) == (other.technique, other.target, other.port)
+    }
+
     /// Whether the door did not answer as one who wants to talk.
     #[must_use]
     pub fn failed(&self) -> bool {

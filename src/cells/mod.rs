@@ -10,13 +10,19 @@
 //!
 //! Read next: `technique.rs`, `contacts.rs`, `outcome.rs`, `suspects.rs`, then `correlate`.
 
+#[cfg(test)]
+mod behaviour;
 pub mod contacts;
 pub mod deadlines;
 pub mod distinct;
 pub mod evidence;
 pub mod knock;
 pub mod outcome;
+#[cfg(test)]
+mod properties;
 pub mod report;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod suspects;
 pub mod technique;
 pub mod twins;
@@ -28,7 +34,7 @@ use std::sync::Arc;
 use crate::{
     cells::{
         contacts::{Contact, Contacts, Door, Found, Slot, State},
-        deadlines::{Awaited, Chore, Deadlines},
+        deadlines::{Appointment, Awaited, Chore, Deadlines, Due},
         knock::{After, Knock},
         outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
         suspects::{Effect, Scan, Suspects},
@@ -37,7 +43,7 @@ use crate::{
         waiting::Waiting,
     },
     decode::{Address, Kind, Marks, Observation},
-    dispatch::{CELLS, Key, Role, Sighting},
+    dispatch::{CELLS, Key, Role, Sighting, WINDOW as ERRAND},
     presets::tripline::Thresholds,
     source::Time,
 };
@@ -172,11 +178,11 @@ impl Cell {
     /// True when another datagram of the errand would change nothing.
     fn sent_datagram(&mut self, o: &Observation) -> bool {
         if is_silly(o) || is_nobody(o.src) {
-            return true;
+            return false;
         }
         let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
         let to_lower = o.dst_port <= o.src_port;
-        if self.contacts.find(&self.key, &back).is_some() {
+        if self.contacts.find(&self.key, &back, o.clock).is_some() {
             return !to_lower;
         }
         self.probe(o, Technique::Udp) == State::Open && to_lower
@@ -185,18 +191,21 @@ impl Cell {
     /// True when another datagram of the errand would change nothing.
     fn received_datagram(&mut self, o: &Observation) -> bool {
         if is_silly(o) {
-            return true;
+            return false;
         }
         let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
-        if let Some((slot, contact)) = self.contacts.find(&self.key, &asked) {
-            if contact.state.is_unanswered() {
+        if let Some((slot, contact)) = self.contacts.find(&self.key, &asked, o.clock) {
+            let is_answer = contact.state.is_unanswered() && echoes(o, contact);
+            let is_known = is_answer || contact.state.is_answered();
+            if is_answer {
                 self.answered(slot, &asked, Word::Open, o);
             }
-            o.src_port < o.dst_port
+            is_known && o.src_port < o.dst_port
         } else {
             // Whoever speaks first on UDP probes; what its partner sends back is an answer.
             let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
             self.contacts.find_or_insert(&self.key, &door, o.clock);
+            self.give_up(o.clock);
             o.dst_port <= o.src_port
         }
     }
@@ -204,17 +213,19 @@ impl Cell {
     /// Lets the clock go on to `now`.
     #[inline]
     pub fn advance(&mut self, now: Time) {
-        while let Some(awaited) = self.deadlines.overdue(now) {
-            self.fall_silent(awaited);
-        }
-        while let Some((due, source, technique, chore)) = self.deadlines.chore(now) {
-            self.look_after(due, source, technique, chore);
+        while let Some(due) = self.deadlines.next(now) {
+            match due {
+                Due::Answer(awaited) => {
+                    self.fall_silent(awaited);
+                }
+                Due::Chore(appointment) => self.look_after(appointment),
+            }
         }
     }
 
     /// The input ends at `now`: nobody will answer any more, and every scan is over.
     pub fn finish(&mut self, now: Time) {
-        while let Some(awaited) = self.deadlines.overdue(Time(i64::MAX)) {
+        while let Some(awaited) = self.deadlines.unanswered() {
             self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
         }
         let t = Arc::clone(&self.thresholds);
@@ -240,30 +251,39 @@ impl Cell {
 
     /// One of its addresses sent this. True when another packet of the errand would change nothing.
     fn sent(&mut self, o: &Observation) -> bool {
-        if o.kind == Kind::IcmpError || is_silly(o) || is_nobody(o.src) {
-            return true;
+        if is_silly(o) || is_nobody(o.src) {
+            return false;
         }
         match probes(o) {
             Some(technique) => self.probe(o, technique).is_answered(),
             None if o.kind == Kind::Tcp && o.flags & SYN == 0 => self.close(o),
-            None => true,
+            None => false,
         }
     }
 
     /// A probe: a first contact, or a repeat of one. Tells the state of the contact.
     fn probe(&mut self, o: &Observation, technique: Technique) -> State {
         let door = door_of(o, technique);
+        let mut again = Marks::default();
         let (slot, contact) = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
             Some(Found::New(slot, contact)) => (slot, contact),
-            // Another way of knocking at a door that has been judged is a first contact of its own.
-            Some(Found::Known(slot, contact)) if contact.technique != technique && contact.state != State::Pending => {
+            // Another way of knocking at a door that has been judged is a first contact of its own. And a probe that
+            // died on the way has not knocked at all: else nobody would see the door of one who sends it ahead.
+            Some(Found::Known(slot, contact))
+                if contact.technique != technique && contact.state != State::Pending
+                    || contact.state == State::Traced =>
+            {
                 contact.state = State::Pending;
+                again = Marks::AGAIN;
+                self.settled.fill(0);
                 (slot, contact)
             }
             Some(Found::Known(_, contact)) => {
                 let state = contact.state;
-                if !matches!(state, State::Pending | State::Closed | State::Silent | State::Unreachable) {
-                    let later = o.stamp.since(contact.first) >= LATER && !contact.marks.has(Marks::PERSISTED);
+                if contact.technique != technique || state.is_answered() {
+                    // Judged from the beginning of the window on: what is settled in it is not seen again.
+                    let now = Time(o.clock.0 / ERRAND * ERRAND);
+                    let later = now.since(contact.first) >= LATER && !contact.marks.has(Marks::PERSISTED);
                     if state.is_answered() && later {
                         contact.marks.set(Marks::PERSISTED);
                         if let Some(suspect) = self.suspects.get_mut(o.src) {
@@ -279,8 +299,7 @@ impl Cell {
                     _ => Marks::default(),
                 };
                 contact.marks.set(mark);
-                if state == State::Pending && technique.is_tcp() {
-                    contact.isn = o.tcp_seq;
+                if state.is_unanswered() {
                     contact.echo = echo_of(o, technique);
                 }
                 if let Some(suspect) = self.suspects.get_mut(o.src) {
@@ -297,14 +316,16 @@ impl Cell {
             None => return State::Pending,
         };
         contact.first = o.stamp;
-        contact.isn = o.tcp_seq;
         contact.echo = echo_of(o, technique);
+        contact.isn = if technique.is_tcp() { o.tcp_seq } else { contact.echo };
         contact.src_port = o.src_port;
         contact.technique = technique;
         contact.flags = o.flags;
         contact.ttl = o.ttl;
         contact.tos = o.tos;
         contact.marks = o.marks;
+        contact.marks.set(again);
+        self.give_up(o.clock);
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
         if let Some(early) = self.deadlines.await_answer(awaited) {
@@ -317,7 +338,7 @@ impl Cell {
     /// True when another would change nothing.
     fn close(&mut self, o: &Observation) -> bool {
         let door = door_of(o, Technique::TcpSyn);
-        let Some((slot, contact)) = self.contacts.find(&self.key, &door) else {
+        let Some((slot, contact)) = self.contacts.find(&self.key, &door, o.clock) else {
             // No connection that we know of. Towards a listener's port from a client's these may be probes.
             if is_reset_probe(o) {
                 self.probe(o, Technique::TcpOther);
@@ -339,7 +360,9 @@ impl Cell {
                 (heard < WINDOW && sent < WINDOW).then_some(if empty { After::Empty } else { After::Spoke })
             }
             // No answer was seen, but it closes as one who got it: the view is one-sided.
-            State::Pending | State::Silent if o.flags & ACK != 0 && o.flags & RST == 0 && sent < WINDOW => {
+            State::Pending | State::Silent
+                if o.flags & (ACK | RST) == ACK && (sent < WINDOW || o.tcp_seq.wrapping_sub(contact.echo) < WINDOW) =>
+            {
                 let silent = contact.state == State::Silent;
                 contact.state = State::Completed;
                 let contact = *contact;
@@ -364,7 +387,7 @@ impl Cell {
     /// One of its addresses was sent this. True when another packet of the errand would change nothing.
     fn received(&mut self, o: &Observation) -> bool {
         if is_silly(o) {
-            return true;
+            return false;
         }
         if o.kind == Kind::Tcp && o.flags & (ACK | RST) == 0 {
             if let Some(other) = self.twins.see(&self.key, o) {
@@ -372,8 +395,8 @@ impl Cell {
             }
             return false;
         }
-        let Some((door, word)) = answer(o) else { return true };
-        match self.contacts.find(&self.key, &door) {
+        let Some((door, word)) = answer(o) else { return false };
+        match self.contacts.find(&self.key, &door, o.clock) {
             Some((slot, contact)) if contact.state.is_unanswered() && echoes(o, contact) => {
                 self.answered(slot, &door, word, o);
                 true
@@ -398,7 +421,8 @@ impl Cell {
             Word::Traced => State::Traced,
         };
         if o.kind == Kind::Tcp && word == Word::Open {
-            contact.echo = o.tcp_seq;
+            // From here on the numbers of the connection: it may be a later attempt's.
+            (contact.isn, contact.echo) = (o.tcp_ack.wrapping_sub(1), o.tcp_seq);
         }
         let contact = *contact;
         match word {
@@ -409,7 +433,7 @@ impl Cell {
                 o,
             ),
             Word::Closed => {
-                self.tell_once(door.source, What::Alive { target: door.target }, (door.target.0 >> 8, 0_u8, 0_u16), o);
+                self.tell_once(door.source, What::Alive { target: door.target }, door.target, o);
             }
             Word::Unreachable | Word::Traced => {}
         }
@@ -432,6 +456,7 @@ impl Cell {
             contact.flags = ACK;
             contact.state = State::Closed;
             let contact = *contact;
+            self.give_up(o.clock);
             self.conclude(slot, &contact, false, Moment::of(o));
         }
     }
@@ -456,7 +481,7 @@ impl Cell {
         let t = Arc::clone(&self.thresholds);
         if let Some(suspect) = self.suspects.get_mut(source) {
             if silent {
-                suspect.revise(&knock, Outcome::Silent, knock.outcome);
+                suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
                 return;
             }
             let effect = suspect.knock(knock, moment.clock, &self.key, &t);
@@ -488,7 +513,7 @@ impl Cell {
     /// Reports what a knock came to, and keeps the table within its budget.
     fn tell(&mut self, source: Address, effect: Effect, moment: Moment) {
         if let Effect::Review(technique) = effect {
-            self.deadlines.appoint(moment.clock.after(self.thresholds.review), source, technique, Chore::Review);
+            self.appoint((moment.clock.after(self.thresholds.review), source, technique, Chore::Review));
         }
         if let Effect::Report(technique) = effect {
             let quiet = self.thresholds.quiet;
@@ -496,12 +521,13 @@ impl Cell {
                 if scan.vlan == [0; 2] {
                     scan.vlan = moment.vlan;
                 }
-                if !scan.appointed {
-                    scan.appointed = true;
-                    self.deadlines.appoint(scan.last.after(quiet), source, technique, Chore::Quiet);
-                    self.deadlines.appoint(scan.day, source, technique, Chore::Day);
-                }
                 self.reports.push(report(scan, source, moment, What::Suspicion));
+                if scan.quiet_at.is_none() {
+                    let (quiet_at, day) = (scan.last.after(quiet), scan.day);
+                    scan.quiet_at = Some(quiet_at);
+                    self.appoint((quiet_at, source, technique, Chore::Quiet));
+                    self.appoint((day, source, technique, Chore::Day));
+                }
             }
         }
         let reports = &mut self.reports;
@@ -514,7 +540,12 @@ impl Cell {
     }
 
     /// Does what is due of a scan.
-    fn look_after(&mut self, due: Time, source: Address, technique: Technique, chore: Chore) {
+    fn look_after(&mut self, appointment: Appointment) {
+        if !self.suspects.expects(&appointment) {
+            // Of a scan that is over; another may have begun since.
+            return;
+        }
+        let (due, source, technique, chore) = appointment;
         let quiet = self.thresholds.quiet;
         let Some(suspect) = self.suspects.get_mut(source) else { return };
         if chore == Chore::Review {
@@ -529,19 +560,41 @@ impl Cell {
         match chore {
             // It knocked again since this was appointed.
             Chore::Quiet if scan.last.after(quiet) > due => {
-                self.deadlines.appoint(scan.last.after(quiet), source, technique, chore);
+                let quiet_at = scan.last.after(quiet);
+                scan.quiet_at = Some(quiet_at);
+                self.appoint((quiet_at, source, technique, chore));
             }
             Chore::Quiet => {
                 self.reports.push(report(scan, source, moment, What::Ended));
                 suspect.scans.retain(|scan| scan.technique != technique);
             }
-            Chore::Day if scan.day == due => {
-                scan.day = due.after(86_400 * Time::SECOND);
-                self.deadlines.appoint(scan.day, source, technique, chore);
+            Chore::Day => {
+                let day = due.after(86_400 * Time::SECOND);
+                scan.day = day;
                 self.reports.push(report(scan, source, moment, What::Day));
+                self.appoint((day, source, technique, chore));
             }
-            // Of a scan that is over; another has begun since.
-            Chore::Day | Chore::Review => {}
+            Chore::Review => {}
+        }
+    }
+
+    fn appoint(&mut self, appointment: Appointment) {
+        let suspects = &self.suspects;
+        self.deadlines.appoint(appointment, |appointment| suspects.expects(appointment));
+    }
+
+    /// Draws the conclusions when a contact had to go for a new one: its scan is no longer complete, and what was
+    /// settled because it was known is open again.
+    fn give_up(&mut self, now: Time) {
+        let Some(contact) = self.contacts.displaced.take() else { return };
+        if contact.may_be_settled(now) {
+            self.settled.fill(0);
+        }
+        if contact.state == State::Pending {
+            let suspect = self.suspects.get_mut(contact.door().source);
+            if let Some(scan) = suspect.and_then(|suspect| suspect.scan_mut(contact.technique)) {
+                scan.evidence.evicted += 1;
+            }
         }
     }
 
@@ -573,7 +626,7 @@ fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>)
         ground: scan.ground,
         shape: scan.shape,
         stamp,
-        case: scan.case.clone(),
+        case: scan.case(),
         evidence: scan.evidence.clone(),
         vlan: scan.vlan,
         mac: scan.mac,

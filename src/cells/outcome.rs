@@ -12,7 +12,7 @@ use crate::{
         contacts::{Contact, Door},
         technique::{ACK, FIN, RST, SYN, Technique},
     },
-    decode::{Kind, Marks, Observation, observation::ARP},
+    decode::{Kind, Observation, observation::ARP},
 };
 
 /// TCP's protocol number.
@@ -71,16 +71,19 @@ pub fn door_of(o: &Observation, technique: Technique) -> Door {
 }
 
 /// The number that an answer to this probe has to echo: of TCP what a reset or SYN-ACK acknowledges
-/// (or, to a probe that carries an ACK, the sequence number of a bare reset); of ICMP the identifier.
+/// (or, to a probe that carries an ACK, the sequence number of a bare reset); of UDP the port it came from; of
+/// SCTP the tag; of ICMP the identifier.
 #[must_use]
 pub fn echo_of(o: &Observation, technique: Technique) -> u32 {
     match technique {
-        Technique::TcpMaimon | Technique::TcpAck => o.tcp_ack,
+        _ if technique.is_tcp() && o.flags & ACK != 0 => o.tcp_ack,
         _ if technique.is_tcp() => {
             let counted = u32::from(o.flags & SYN != 0) + u32::from(o.flags & FIN != 0);
             o.tcp_seq.wrapping_add(counted).wrapping_add(u32::from(o.payload_len))
         }
-        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => u32::from(o.src_port),
+        Technique::Udp | Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => u32::from(o.src_port),
+        Technique::SctpInit => o.tcp_seq,
+        Technique::SctpCookieEcho => o.tcp_ack,
         _ => 0,
     }
 }
@@ -91,7 +94,7 @@ pub fn echo_of(o: &Observation, technique: Technique) -> u32 {
 pub fn answer(o: &Observation) -> Option<(Door, Word)> {
     let from = |protocol, port| Door { source: o.dst, target: o.src, port, protocol, incoming: false };
     Some(match o.kind {
-        Kind::Tcp if o.flags & (SYN | ACK | RST) == SYN | ACK => (from(TCP, o.src_port), Word::Open),
+        Kind::Tcp if o.flags & (FIN | SYN | ACK | RST) == SYN | ACK => (from(TCP, o.src_port), Word::Open),
         Kind::Tcp if o.flags & RST != 0 && o.flags & SYN == 0 => (from(TCP, o.src_port), Word::Closed),
         Kind::Udp => (from(UDP, o.src_port), Word::Open),
         Kind::SctpInitAck => (from(SCTP, o.src_port), Word::Open),
@@ -148,26 +151,88 @@ fn error(o: &Observation) -> Option<(Door, Word)> {
     Some((Door { source: o.dst, target: o.src, port, protocol, incoming: false }, word))
 }
 
-/// Whether an answer echoes the probe of a contact. Errors quote the probe's sequence number.
+/// Whether an answer echoes a probe of the contact, its first or its latest. Errors quote the probe's sequence number.
 #[must_use]
 pub fn echoes(o: &Observation, contact: &Contact) -> bool {
+    let Contact { isn, echo, .. } = *contact;
+    let is_either = |number: u32| number == isn || number == echo;
     match o.kind {
+        // A SYN's payload need not be taken, a FIN beside a SYN neither: one or the other is acknowledged.
         Kind::Tcp if o.flags & ACK != 0 => {
-            // A SYN's payload need not be taken, a FIN beside a SYN neither: one or the other is acknowledged.
-            let short = contact.echo.wrapping_sub(o.tcp_ack);
-            o.tcp_ack == contact.echo || o.tcp_ack == contact.isn.wrapping_add(1) || short == 1
+            o.tcp_ack == echo || o.tcp_ack == isn.wrapping_add(1) || echo.wrapping_sub(o.tcp_ack) == 1
         }
-        Kind::Tcp => o.tcp_seq == contact.echo,
-        Kind::IcmpError if o.protocol == TCP => o.tcp_seq == contact.isn,
-        Kind::IcmpReply => u32::from(o.src_port) == contact.echo,
-        Kind::IcmpError if o.protocol == ICMP || o.protocol == ICMPV6 => u32::from(o.dst_port) == contact.echo,
-        Kind::IcmpError if o.protocol == UDP || o.protocol == SCTP => o.dst_port == contact.src_port,
+        Kind::Tcp => o.tcp_seq == echo,
+        Kind::IcmpError if o.protocol == TCP => o.tcp_seq == isn || echo.wrapping_sub(o.tcp_seq) <= 1,
+        Kind::IcmpError if o.protocol == SCTP => o.dst_port == contact.src_port,
+        Kind::IcmpError if matches!(o.protocol, UDP | ICMP | ICMPV6) => is_either(u32::from(o.dst_port)),
+        Kind::IcmpReply => is_either(u32::from(o.src_port)),
+        Kind::Udp => is_either(u32::from(o.dst_port)),
+        Kind::SctpInitAck | Kind::SctpAbort => is_either(o.tcp_ack),
         _ => true,
     }
 }
 
-/// Whether an error comes from the target itself: a host that refuses, not a router that gives up.
-#[must_use]
-pub fn is_by_target(o: &Observation) -> bool {
-    o.marks.has(Marks::BY_TARGET)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cells::samples::{back, error, host, ping, refusal, syn, tcp, udp, welcome},
+        decode::Address,
+    };
+
+    #[test]
+    fn an_answer_speaks_for_the_door_that_was_knocked_at() {
+        let probe = syn((2, 40_000), (1, 80));
+        let door = door_of(&probe, Technique::TcpSyn);
+        assert_eq!((door.source, door.target, door.port), (host(2), host(1), 80));
+        assert_eq!(answer(&welcome(&probe)), Some((door, Word::Open)));
+        assert_eq!(answer(&refusal(&probe)), Some((door, Word::Closed)));
+        assert_eq!(answer(&probe), None, "a probe answers nothing");
+        assert_eq!(answer(&Observation { flags: SYN | FIN | ACK, ..welcome(&probe) }), None, "no stack welcomes so");
+        let datagram = udp((2, 40_000), (1, 53));
+        assert_eq!(answer(&back(&datagram)), Some((door_of(&datagram, Technique::Udp), Word::Open)));
+        let reply = Observation { kind: Kind::IcmpReply, icmp_type: 0, ..back(&ping(2, 1)) };
+        assert_eq!(answer(&reply), Some((door_of(&ping(2, 1), Technique::IcmpEcho), Word::Open)));
+    }
+
+    #[test]
+    fn errors_of_either_family_say_the_same() {
+        let v6 = |o: Observation| Observation { src: Address(1), dst: Address(2), ..o };
+        let probe = udp((2, 40_000), (1, 53));
+        let word = |o: &Observation| answer(o).map(|(_, word)| word);
+        for (four, six, expected) in [
+            ((3, 3), (1, 4), Some(Word::Closed)),
+            ((3, 2), (4, 1), Some(Word::Closed)),
+            ((3, 13), (1, 1), Some(Word::Unreachable)),
+            ((3, 4), (2, 0), None),
+            ((11, 0), (3, 0), Some(Word::Traced)),
+            ((11, 1), (3, 1), None),
+        ] {
+            assert_eq!(word(&error(&probe, four.0, four.1)), expected, "{four:?}");
+            assert_eq!(word(&v6(error(&probe, six.0, six.1))), expected, "{six:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_protocol_is_a_door_of_its_own() {
+        let refused = error(&Observation { protocol: 47, ..udp((2, 0), (1, 0)) }, 3, 2);
+        let Some((door, word)) = answer(&refused) else { panic!("no answer") };
+        assert_eq!((door.protocol, door.port, word), (ANY, 47, Word::Closed));
+    }
+
+    #[test]
+    fn what_has_to_be_echoed_counts_flags_and_payload_as_the_standard_does() {
+        let echo = |flags, payload_len, technique| {
+            let o = Observation { tcp_seq: 100, tcp_ack: 900, payload_len, ..tcp((2, 1), (1, 80), flags) };
+            echo_of(&o, technique)
+        };
+        assert_eq!(echo(SYN, 0, Technique::TcpSyn), 101);
+        assert_eq!(echo(SYN, 20, Technique::TcpSyn), 121);
+        assert_eq!(echo(FIN, 0, Technique::TcpFin), 101);
+        assert_eq!(echo(0, 0, Technique::TcpNull), 100);
+        assert_eq!(echo(SYN | FIN, 0, Technique::TcpOther), 102);
+        assert_eq!(echo(FIN | ACK, 0, Technique::TcpMaimon), 900);
+        let last = Observation { tcp_seq: u32::MAX, ..syn((2, 1), (1, 80)) };
+        assert_eq!(echo_of(&last, Technique::TcpSyn), 0, "numbers wrap");
+    }
 }

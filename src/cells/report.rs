@@ -65,7 +65,8 @@ pub struct Suspicion {
     pub shape: Option<Shape>,
     /// The stamp of the packet that made this report: what the event will print.
     pub stamp: Time,
-    /// The knocks that judgement looks at, in order; the first ones, capped.
+    /// The knocks that judgement looks at, in the order in which their outcomes became known; the
+    /// latest ones, capped.
     pub case: Vec<Knock>,
     /// All that is known.
     pub evidence: Evidence,

@@ -11,6 +11,7 @@ use foldhash::quality::FixedState;
 
 use crate::{
     cells::{
+        deadlines::{Appointment, Chore},
         evidence::Evidence,
         knock::{After, Knock, Tally},
         outcome::Outcome,
@@ -60,13 +61,13 @@ struct Crowd {
     mute: u32,
     /// Answered doors to which the source came back later.
     revisited: u32,
-    /// It will be looked whether it does.
-    reviewed: bool,
+    /// When it will be looked whether it does, once that is due.
+    review_at: Option<Time>,
 }
 
 impl Crowd {
     fn new(technique: Technique) -> Self {
-        Self { technique, tally: Tally::default(), mute: 0, revisited: 0, reviewed: false }
+        Self { technique, tally: Tally::default(), mute: 0, revisited: 0, review_at: None }
     }
 
     /// Whether a review is due: enough was left without a word, and hardly anything was not. (Browsers open
@@ -91,16 +92,16 @@ pub struct Scan {
     pub ground: Ground,
     /// What the first group had in common.
     pub shape: Option<Shape>,
-    /// The first knocks, which judgement looks at.
-    pub case: Vec<Knock>,
+    /// The latest knocks, which judgement looks at: a ring once it is full.
+    case: Vec<Knock>,
     /// All that is known.
     pub evidence: Evidence,
     /// Clock of its last probe.
     pub last: Time,
     /// Clock of the next daily report.
     pub day: Time,
-    /// Its deadlines have been set.
-    pub appointed: bool,
+    /// When it is to be seen whether it has gone quiet, once that is appointed.
+    pub quiet_at: Option<Time>,
     /// Doors at which the next report is due.
     pub report_at: u64,
     /// 802.1Q ids of the first probe.
@@ -123,10 +124,13 @@ impl Scan {
     /// Takes a knock in; true when a report is due.
     fn take(&mut self, knock: &Knock, target_hash: u64) -> bool {
         self.evidence.add(knock, target_hash);
-        if self.case.len() < KNOCKS {
-            self.case.push(*knock);
-        }
         let doors = self.evidence.tally.doors();
+        // The latest stay: who fills its case with harmless knocks first gains nothing by it.
+        if !self.is_full() {
+            self.case.push(*knock);
+        } else if let Some(oldest) = self.case.get_mut(doors.saturating_sub(1) as usize % KNOCKS) {
+            *oldest = *knock;
+        }
         let due = doors >= self.report_at;
         if due {
             // Each door while judgement may still turn, then ever more seldom.
@@ -135,8 +139,28 @@ impl Scan {
         due
     }
 
+    /// The latest knocks in the order in which their outcomes became known.
+    #[must_use]
+    pub fn case(&self) -> Vec<Knock> {
+        let mut case = self.case.clone();
+        if self.is_full() {
+            case.rotate_left(self.evidence.tally.doors() as usize % KNOCKS);
+        }
+        case
+    }
+
+    fn is_full(&self) -> bool {
+        self.case.len() >= KNOCKS
+    }
+
+    /// Whether a knock at this door is one of the scan's, as far as is known.
+    fn holds(&self, knock: &Knock, target_hash: u64) -> bool {
+        self.case.iter().any(|k| k.is_at_same_door(knock))
+            || self.is_full() && self.evidence.has_target(target_hash) && self.evidence.ports.contains(knock.port)
+    }
+
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>()
+        size_of::<Self>() + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>() + DEADLINES
     }
 }
 
@@ -180,8 +204,15 @@ impl Suspect {
                 return Effect::None;
             }
             scan.last = scan.last.max(now);
+            if knock.marks.has(Marks::AGAIN) && scan.holds(&knock, target) {
+                scan.evidence.repeat(knock.stamp);
+                return Effect::None;
+            }
             let due = scan.take(&knock, target);
             return if due { Effect::Report(knock.technique) } else { Effect::None };
+        }
+        if knock.marks.has(Marks::AGAIN) && self.knocks.iter().any(|k| k.is_at_same_door(&knock)) {
+            return Effect::None;
         }
         let speaks = knock.failed() || self.repeats(&knock);
         self.remember(knock);
@@ -189,7 +220,7 @@ impl Suspect {
         let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
         match ground {
             Some((ground, shape)) => self.suspect(knock.technique, ground, shape, now, key),
-            None => self.appoint_review(knock.technique, t),
+            None => self.appoint_review(knock.technique, now, t),
         }
     }
 
@@ -218,7 +249,7 @@ impl Suspect {
         }
         match ground {
             Some((ground, shape)) => self.suspect(after.technique, ground, shape, now, key),
-            None => self.appoint_review(after.technique, t),
+            None => self.appoint_review(after.technique, now, t),
         }
     }
 
@@ -229,17 +260,18 @@ impl Suspect {
         }
     }
 
-    fn appoint_review(&mut self, technique: Technique, t: &Thresholds) -> Effect {
-        let crowd = self.crowds.iter_mut().find(|c| c.technique == technique && !c.reviewed && c.is_mute(t));
+    fn appoint_review(&mut self, technique: Technique, now: Time, t: &Thresholds) -> Effect {
+        let crowd = self.crowds.iter_mut().find(|c| c.technique == technique && c.review_at.is_none() && c.is_mute(t));
         crowd.map_or(Effect::None, |crowd| {
-            crowd.reviewed = true;
+            crowd.review_at = Some(now.after(t.review));
             Effect::Review(technique)
         })
     }
 
     /// Looks whether the source has come back to the doors that it left without a word.
     pub fn review(&mut self, technique: Technique, now: Time, key: &Key, t: &Thresholds) -> Effect {
-        let guilty = self.crowds.iter().any(|c| c.technique == technique && c.reviewed && c.never_returns(t));
+        let guilty =
+            self.crowds.iter().any(|c| c.technique == technique && c.review_at.is_some() && c.never_returns(t));
         if !guilty || self.scan_mut(technique).is_some() {
             return Effect::None;
         }
@@ -249,18 +281,20 @@ impl Suspect {
     /// Techniques of which a review is under way.
     #[must_use]
     pub fn reviews(&self) -> Vec<Technique> {
-        self.crowds.iter().filter(|c| c.reviewed).map(|c| c.technique).collect()
+        self.crowds.iter().filter(|c| c.review_at.is_some()).map(|c| c.technique).collect()
     }
 
     /// A door thought to be silent has answered after all.
-    pub fn revise(&mut self, knock: &Knock, from: Outcome, to: Outcome) {
-        let same = |k: &Knock| (k.technique, k.target, k.port) == (knock.technique, knock.target, knock.port);
+    pub fn revise(&mut self, knock: &Knock, from: Outcome, to: Outcome, key: &Key) {
+        let same = |k: &&mut Knock| k.is_at_same_door(knock);
         if let Some(scan) = self.scan_mut(knock.technique) {
-            scan.evidence.revise(knock.target, knock.port, from, to);
-            scan.case.iter_mut().filter(|k| same(k)).for_each(|k| k.outcome = to);
+            if scan.holds(knock, key.hash(knock.target)) {
+                scan.evidence.revise(knock.target, knock.port, from, to);
+                scan.case.iter_mut().filter(same).for_each(|k| k.outcome = to);
+            }
             return;
         }
-        self.knocks.iter_mut().filter(|k| same(k)).for_each(|k| k.outcome = to);
+        self.knocks.iter_mut().filter(same).for_each(|k| k.outcome = to);
         self.groups.iter_mut().filter(|g| g.holds(knock)).for_each(|g| g.revise(from, to));
         if let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == knock.technique) {
             crowd.tally.revise(from, to);
@@ -393,7 +427,7 @@ impl Suspect {
             evidence,
             last: now,
             day,
-            appointed: false,
+            quiet_at: None,
             report_at,
             vlan,
             mac,
@@ -414,7 +448,7 @@ impl Suspect {
         size_of::<Self>()
             + self.knocks.capacity() * size_of::<Knock>()
             + self.groups.capacity() * size_of::<Group>()
-            + self.crowds.capacity() * size_of::<Crowd>()
+            + self.crowds.capacity() * (size_of::<Crowd>() + DEADLINES / 2)
             + self.scans.iter().map(Scan::bytes).sum::<usize>()
             + INDEX_COST
     }
@@ -422,6 +456,9 @@ impl Suspect {
 
 /// What the index costs for each suspect: key, slot and the hash table's slack.
 const INDEX_COST: usize = 64;
+
+/// What the two deadlines of a scan cost, with as many again that nobody expects any more.
+const DEADLINES: usize = 4 * size_of::<Appointment>();
 
 /// Suspects that are compared when one has to go.
 const COMPARED: usize = 16;
@@ -451,6 +488,19 @@ impl Suspects {
     pub fn get_mut(&mut self, source: Address) -> Option<&mut Suspect> {
         let slot = *self.index.get(&source)?;
         self.slots.get_mut(slot as usize)?.as_deref_mut()
+    }
+
+    /// Whether what an appointment was made for is still there.
+    #[must_use]
+    pub fn expects(&self, &(due, source, technique, chore): &Appointment) -> bool {
+        let suspect = self.index.get(&source).and_then(|&slot| self.slots.get(slot as usize)?.as_deref());
+        let Some(suspect) = suspect else { return false };
+        let scan = suspect.scans.iter().find(|scan| scan.technique == technique);
+        match chore {
+            Chore::Quiet => scan.is_some_and(|scan| scan.quiet_at == Some(due)),
+            Chore::Day => scan.is_some_and(|scan| scan.day == due),
+            Chore::Review => suspect.crowds.iter().any(|c| c.technique == technique && c.review_at == Some(due)),
+        }
     }
 
     /// Makes one.
@@ -528,5 +578,86 @@ impl Suspects {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::samples::{host, knock};
+
+    fn tell(suspects: &mut Suspects, source: u8, knocks: impl Iterator<Item = Knock>) {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        if suspects.get_mut(host(source)).is_none() {
+            suspects.insert(host(source), Time(0)).unwrap();
+        }
+        for knock in knocks {
+            suspects.get_mut(host(source)).unwrap().knock(knock, Time(0), &key, &t);
+        }
+    }
+
+    #[test]
+    fn the_table_stays_within_its_budget_and_gives_up_the_least_evidence() {
+        let mut suspects = Suspects::new(64 << 10, 1);
+        let mut given_up = Vec::new();
+        tell(&mut suspects, 1, (1..=200).map(|port| knock(9, port, Outcome::Closed)));
+        suspects.settle(host(1), |_| {});
+        for source in 2..=255 {
+            tell(&mut suspects, source, (1..=5).map(|port| knock(9, port, Outcome::Closed)));
+            suspects.settle(host(source), |suspect| given_up.push(suspect.source));
+            assert!(suspects.bytes() <= 64 << 10, "{} bytes", suspects.bytes());
+        }
+        assert!(suspects.lost > 100 && given_up.len() as u64 == suspects.lost, "each had a scan: {}", suspects.lost);
+        assert!(suspects.get_mut(host(1)).is_some(), "the one with most evidence outlives the many");
+    }
+
+    #[test]
+    fn what_it_says_to_hold_is_what_it_holds() {
+        let mut suspects = Suspects::new(1 << 20, 1);
+        for source in 1..=20 {
+            tell(&mut suspects, source, (1..=100).map(|port| knock(9, port, Outcome::Closed)));
+            suspects.settle(host(source), |_| {});
+        }
+        let measured: usize = suspects.slots.iter().flatten().map(|s| s.measure()).sum();
+        assert_eq!(suspects.bytes(), measured);
+        assert_eq!((suspects.drain().count(), suspects.bytes()), (20, 0));
+    }
+
+    #[test]
+    fn a_scan_takes_failures_and_answers_only_where_it_has_been() {
+        let mut suspects = Suspects::new(1 << 20, 1);
+        tell(&mut suspects, 1, (1..=4).map(|port| knock(9, port, Outcome::Closed)));
+        tell(&mut suspects, 1, [knock(9, 80, Outcome::Open), knock(8, 443, Outcome::Open)].into_iter());
+        let scan = suspects.get_mut(host(1)).unwrap().scan_mut(Technique::TcpSyn).unwrap();
+        assert_eq!((scan.evidence.tally.open, scan.evidence.found.as_slice()), (1, &[(host(9), 80)][..]));
+    }
+
+    #[test]
+    fn a_scan_is_told_at_each_door_while_judgement_may_turn_then_ever_more_seldom() {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        let mut suspect = Suspect::new(host(1), Time(0));
+        let mut told = Vec::new();
+        for port in 1..=100 {
+            if suspect.knock(knock(9, port, Outcome::Closed), Time(0), &key, &t) != Effect::None {
+                told.push(port);
+            }
+        }
+        assert_eq!(told[..21], (4..=24).collect::<Vec<u16>>());
+        assert_eq!(told[21..], [28, 32, 37, 42, 48, 55, 62, 70, 79, 89]);
+    }
+
+    #[test]
+    fn contacts_that_share_nothing_are_ground_when_very_many_fail() {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        let crowd = |percent: u16| {
+            let mut suspect = Suspect::new(host(1), Time(0));
+            (0..64_u16).find_map(|n| {
+                let outcome = if n % 100 * 37 % 100 < percent { Outcome::Silent } else { Outcome::Open };
+                let found = suspect.knock(knock(n as u8, 10_000 + n, outcome), Time(0), &key, &t);
+                (found != Effect::None).then(|| suspect.scans[0].ground)
+            })
+        };
+        assert_eq!(crowd(95), Some(Ground::Incoherent));
+        assert_eq!(crowd(60), None);
     }
 }

@@ -173,4 +173,33 @@ mod tests {
             assert_eq!(Technique::of_flags(flags), None, "flags {flags:#x}");
         }
     }
+
+    #[test]
+    fn each_protocol_has_its_probes_and_answers_are_none() {
+        use crate::cells::samples::{back, ping, syn, udp, welcome, who_has};
+        let probe = syn((2, 40_000), (1, 80));
+        assert_eq!(probes(&probe), Some(Technique::TcpSyn));
+        assert_eq!(probes(&welcome(&probe)), None);
+        assert_eq!(probes(&udp((2, 40_000), (1, 53))), Some(Technique::Udp));
+        assert_eq!(probes(&who_has(2, 1)), Some(Technique::Arp));
+        for (icmp_type, technique) in [
+            (8, Some(Technique::IcmpEcho)),
+            (128, Some(Technique::IcmpEcho)),
+            (13, Some(Technique::IcmpTimestamp)),
+            (17, Some(Technique::IcmpMask)),
+            (15, None),
+        ] {
+            assert_eq!(probes(&Observation { icmp_type, ..ping(2, 1) }), technique, "type {icmp_type}");
+        }
+        assert_eq!(probes(&Observation { kind: Kind::IcmpReply, ..back(&ping(2, 1)) }), None);
+    }
+
+    #[test]
+    fn a_reset_probes_only_from_a_clients_port_to_a_services() {
+        use crate::cells::samples::tcp;
+        assert!(is_reset_probe(&tcp((2, 40_000), (1, 80), RST)));
+        assert!(!is_reset_probe(&tcp((2, 80), (1, 40_000), RST)), "an answer");
+        assert!(!is_reset_probe(&tcp((2, 40_000), (1, 8080), RST)), "anybody's");
+        assert!(!is_reset_probe(&tcp((2, 40_000), (1, 80), RST | ACK)), "the end of a connection");
+    }
 }

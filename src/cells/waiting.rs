@@ -77,7 +77,7 @@ mod tests {
         for &source in &sources {
             let door = crate::cells::contacts::Door { source, target: source, port: 1, protocol: 6, incoming: false };
             table.find_or_insert(&key, &door, crate::source::Time(0));
-            let slot = table.find(&key, &door).unwrap().0;
+            let slot = table.find(&key, &door, crate::source::Time(0)).unwrap().0;
             waiting.insert(&key, source, slot);
         }
         let kept = sources.iter().filter(|source| waiting.take(&key, **source).is_some()).count();
@@ -91,7 +91,7 @@ mod tests {
         let mut table = crate::cells::contacts::Contacts::new(4096);
         let door = crate::cells::contacts::Door { source: a, target: b, port: 1, protocol: 6, incoming: false };
         table.find_or_insert(&key, &door, crate::source::Time(0));
-        let slot = table.find(&key, &door).unwrap().0;
+        let slot = table.find(&key, &door, crate::source::Time(0)).unwrap().0;
         waiting.insert(&key, a, slot);
         assert_eq!(waiting.take(&key, b), None);
         assert_eq!(waiting.take(&key, a), Some(slot));

@@ -183,3 +183,91 @@ impl Group {
         (vertical && self.empty >= t.empty_connects).then_some(Ground::EmptyConnects)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::samples::{host, knock};
+
+    fn group(shape: Shape, knocks: &[Knock]) -> Group {
+        let mut group = Group::new(shape, &knocks[0]);
+        for knock in knocks {
+            group.step(knock);
+        }
+        group
+    }
+
+    fn ports(outcomes: &[Outcome]) -> Vec<Knock> {
+        outcomes.iter().zip(1..).map(|(outcome, port)| knock(1, port, *outcome)).collect()
+    }
+
+    fn vertical(outcomes: &[Outcome]) -> Group {
+        group(Shape::Vertical(host(1)), &ports(outcomes))
+    }
+
+    use Outcome::{Closed, Open, Silent};
+
+    #[test]
+    fn the_walk_never_falls_below_zero() {
+        let mut walked = vertical(&[Open; 50]);
+        assert_eq!(walked.sum, 0);
+        walked.step(&knock(1, 99, Closed));
+        assert_eq!(walked.sum, STEP, "fifty successes buy nothing");
+        walked.revise(Silent, Open);
+        assert_eq!(walked.sum, 0);
+    }
+
+    #[test]
+    fn four_failures_are_ground_and_ten_after_a_success() {
+        let t = Thresholds::default();
+        assert_eq!(vertical(&[Closed; 3]).ground(&t), None);
+        assert_eq!(vertical(&[Closed; 4]).ground(&t), Some(Ground::Failures));
+        let after_success = |failures: usize| vertical(&[&[Open][..], &vec![Closed; failures]].concat()).ground(&t);
+        assert_eq!(after_success(9), None);
+        assert_eq!(after_success(10), Some(Ground::Failures));
+    }
+
+    #[test]
+    fn doubtful_failures_count_half() {
+        let udp = |k: Knock| Knock { technique: Technique::Udp, ..k };
+        let silent: Vec<Knock> = ports(&[Silent; 8]).into_iter().map(udp).collect();
+        let walked = group(Shape::Vertical(host(1)), &silent);
+        assert_eq!(walked.sum, 8 * HALF, "silence over UDP");
+        let mut walked = vertical(&[Closed; 4]);
+        (0..4).for_each(|_| walked.doubt());
+        assert_eq!(walked.sum, 4 * HALF, "doors that were tried anew");
+    }
+
+    #[test]
+    fn noise_that_nobody_refuses_is_no_step_and_odd_sets_that_are_alike_are_ground() {
+        let t = Thresholds::default();
+        let odd = |flags: fn(u16) -> u8| {
+            let odd = |k: Knock| Knock { technique: Technique::TcpOther, flags: flags(k.port), ..k };
+            group(Shape::Vertical(host(1)), &ports(&[Silent; 9]).into_iter().map(odd).collect::<Vec<_>>()).ground(&t)
+        };
+        assert_eq!(odd(|port| port as u8), None);
+        assert_eq!(odd(|_| 3), Some(Ground::Dishonest));
+    }
+
+    #[test]
+    fn a_third_of_many_hosts_on_a_services_port_is_ground_on_a_clients_port_it_is_not() {
+        let t = Thresholds::default();
+        let sweep = |port: u16, every: usize| {
+            let outcome = |n: usize| if n.is_multiple_of(every) { Closed } else { Open };
+            let knocks: Vec<Knock> = (0..18).map(|n| knock(n as u8, port, outcome(n))).collect();
+            group(Shape::Horizontal(port), &knocks).ground(&t)
+        };
+        assert_eq!(sweep(443, 3), Some(Ground::Blind));
+        assert_eq!(sweep(443, 4), None);
+        assert_eq!(sweep(8_443, 3), None);
+    }
+
+    #[test]
+    fn a_group_holds_what_shares_its_host_or_port_and_its_technique() {
+        let by_host = vertical(&[Closed]);
+        let by_port = group(Shape::Horizontal(80), &[knock(1, 80, Closed)]);
+        assert!(by_host.holds(&knock(1, 443, Open)) && !by_host.holds(&knock(2, 443, Open)));
+        assert!(by_port.holds(&knock(2, 80, Open)) && !by_port.holds(&knock(2, 81, Open)));
+        assert!(!by_host.holds(&Knock { technique: Technique::Udp, ..knock(1, 443, Open) }));
+    }
+}

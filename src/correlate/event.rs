@@ -211,3 +211,91 @@ fn duration(nanos: i64) -> String {
         s => format!("{:.1} days", s / 86_400.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::{
+        knock::{After, Knock},
+        outcome::Outcome,
+        samples::{host, knock},
+    };
+
+    fn suspicion(knocks: &[Knock]) -> Suspicion {
+        let mut evidence = Evidence::new(&knocks[0], knocks[0].target.0 as u64);
+        knocks.iter().skip(1).for_each(|k| evidence.add(k, k.target.0 as u64));
+        Suspicion {
+            technique: knocks[0].technique,
+            ground: Ground::Failures,
+            shape: None,
+            stamp: Time(9),
+            case: knocks.to_vec(),
+            evidence,
+            vlan: [12, 0],
+            mac: [0; 6],
+        }
+    }
+
+    /// So many hosts, each with so many ports.
+    fn grid(hosts: u8, ports: u16) -> Suspicion {
+        let knocks: Vec<Knock> =
+            (1..=hosts).flat_map(|h| (1..=ports).map(move |p| knock(h, p, Outcome::Closed))).collect();
+        suspicion(&knocks)
+    }
+
+    #[test]
+    fn hosts_and_ports_make_the_kind() {
+        assert_eq!(kind(&grid(1, 4)), Kind::Vertical);
+        assert_eq!(kind(&grid(4, 1)), Kind::Horizontal);
+        assert_eq!(kind(&grid(4, 2)), Kind::Horizontal);
+        assert_eq!(kind(&grid(30, 3)), Kind::Horizontal, "a sweep for a handful of services");
+        assert_eq!(kind(&grid(4, 4)), Kind::Block);
+        assert_eq!(kind(&grid(2, 20)), Kind::Vertical);
+    }
+
+    #[test]
+    fn a_completed_handshake_makes_a_connect_scan() {
+        let open = |after| Knock { after, ..knock(1, 80, Outcome::Open) };
+        assert_eq!(shown(&suspicion(&[open(After::Empty)])), Technique::TcpConnect);
+        assert_eq!(shown(&suspicion(&[open(After::Reset)])), Technique::TcpSyn);
+        assert_eq!(shown(&suspicion(&[open(After::Nothing)])), Technique::TcpSyn);
+    }
+
+    #[test]
+    fn an_event_says_what_is_single_and_sums_up_the_rest() {
+        let s = suspicion(&[knock(1, 22, Outcome::Open), knock(1, 23, Outcome::Closed), knock(1, 24, Outcome::Silent)]);
+        let life = Life::new(host(2), Technique::TcpSyn, s.evidence.start, kind(&s), 3, false);
+        let event = render(host(2), &s, Phase::Begin, &life);
+        assert_eq!((event.src_ip, event.dest_ip), (Some(host(2).ip()), Some(host(1).ip())));
+        assert_eq!((event.src_port, event.dest_port), (Some(40_000), None));
+        assert_eq!((event.timestamp, event.vlan.as_slice(), event.proto.as_deref()), (9, &[12][..], Some("TCP")));
+        let scan = event.scan.unwrap();
+        assert_eq!((scan.doors, scan.answers.open, scan.answers.closed, scan.answers.silent), (3, 1, 1, 1));
+        assert_eq!((scan.found, scan.flags.as_deref()), (vec!["10.0.0.1:22".to_owned()], Some("fSrpauxy")));
+        assert_eq!(scan.reason, "1 of 3 first contacts refused, 1 unanswered in 0 ms");
+    }
+
+    #[test]
+    fn ipv6_doors_are_written_in_brackets() {
+        let target: Address = "fd00::1".parse().unwrap();
+        assert_eq!(found(target, 80, true), "[fd00::1]:80");
+        assert_eq!(found(target, 0, false), "fd00::1");
+    }
+
+    #[test]
+    fn flags_are_written_as_scanlogd_does() {
+        assert_eq!(flags(2, 2), "fSrpauxy");
+        assert_eq!(flags(0b11, 0b10), "?Srpauxy");
+        assert_eq!(flags(0xff, 0), "????????");
+    }
+
+    #[test]
+    fn times_are_words_of_a_fitting_unit() {
+        let text = |seconds: f64| duration((seconds * Time::SECOND as f64) as i64);
+        assert_eq!(
+            [text(0.04), text(3.0), text(600.0), text(7_200.0), text(864_000.0)],
+            ["40 ms", "3.0 s", "10 min", "2.0 h", "10.0 days"]
+        );
+        assert_eq!(duration(-5), "0 ms");
+    }
+}

@@ -88,3 +88,58 @@ impl Lives {
         Some((Phase::End, life.next(kind, doors)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::samples::host;
+
+    const SYN: Technique = Technique::TcpSyn;
+
+    fn me() -> Who {
+        (host(2), SYN, false)
+    }
+
+    fn begun(doors: u64) -> Lives {
+        let mut lives = Lives::new(&Key::new(1));
+        let life = Life::new(host(2), SYN, Time(7), Kind::Vertical, doors, false);
+        assert_eq!(lives.begin(me(), life).0, Phase::Begin);
+        lives
+    }
+
+    #[test]
+    fn a_scan_is_updated_when_its_doors_have_grown_tenfold_and_once_a_day() {
+        let mut lives = begun(4);
+        assert!(lives.grow(me(), Kind::Vertical, 39, false).is_none());
+        let (phase, life) = lives.grow(me(), Kind::Vertical, 40, false).unwrap();
+        assert_eq!((phase, life.rev), (Phase::Update, 2));
+        assert!(lives.grow(me(), Kind::Vertical, 399, false).is_none(), "tenfold of the last event");
+        assert_eq!(lives.grow(me(), Kind::Vertical, 41, true).unwrap().1.rev, 3);
+    }
+
+    #[test]
+    fn a_kind_may_widen_to_block_and_never_narrows() {
+        let mut lives = begun(4);
+        let kind = |step: Option<(Phase, Life)>| step.unwrap().1.kind;
+        assert_eq!(kind(lives.grow(me(), Kind::Horizontal, 40, false)), Kind::Vertical);
+        assert_eq!(kind(lives.grow(me(), Kind::Block, 400, false)), Kind::Block);
+        assert_eq!(kind(lives.end(me(), Kind::Vertical, 400)), Kind::Block);
+    }
+
+    #[test]
+    fn one_id_from_begin_to_end_and_another_for_the_next_scan() {
+        let mut lives = begun(4);
+        let (_, update) = lives.grow(me(), Kind::Vertical, 40, false).unwrap();
+        let (phase, end) = lives.end(me(), Kind::Vertical, 40).unwrap();
+        assert_eq!((phase, end.rev, &end.id), (Phase::End, 3, &update.id));
+        assert!(!lives.has(me()) && lives.end(me(), Kind::Vertical, 40).is_none());
+        assert_ne!(Life::new(host(2), SYN, Time(8), Kind::Vertical, 4, false).id, end.id);
+    }
+
+    #[test]
+    fn who_was_never_reported_has_neither_update_nor_end() {
+        let mut lives = begun(4);
+        assert!(lives.grow((host(3), SYN, false), Kind::Vertical, 400, true).is_none());
+        assert!(lives.end((host(2), Technique::Udp, false), Kind::Vertical, 400).is_none());
+    }
+}

@@ -155,3 +155,101 @@ impl Correlate {
         Some((s, step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::samples::{Story, host, refusal, syn, udp, welcome};
+
+    /// The events about a story, with their phases.
+    fn found(reports: Vec<Report>) -> Vec<Finding> {
+        let mut correlate = Correlate::new(&Key::new(1), Arc::new(Thresholds::default()));
+        let mut findings = Vec::new();
+        correlate.take(reports.into_iter());
+        correlate.settle(|finding| findings.push(finding));
+        findings
+    }
+
+    fn phases(findings: &[Finding]) -> Vec<Phase> {
+        findings.iter().filter_map(|f| f.event.scan.as_ref().map(|s| s.phase)).collect()
+    }
+
+    fn scan(story: &mut Story, ports: u16) {
+        for port in 1..=ports {
+            story.refused((2, 40_000), (1, port));
+        }
+    }
+
+    #[test]
+    fn a_scan_begins_grows_and_ends_under_one_id() {
+        let mut story = Story::new();
+        scan(&mut story, 100);
+        let findings = found(story.end().reports());
+        assert_eq!(phases(&findings), [Phase::Begin, Phase::Update, Phase::End]);
+        let ids: Vec<_> = findings.iter().filter_map(|f| f.event.scan.as_ref().map(|s| (&s.id, s.rev))).collect();
+        assert!(ids.iter().zip(1..).all(|((id, rev), n)| *id == ids[0].0 && *rev == n), "{ids:?}");
+        let last = findings.last().and_then(|f| f.event.scan.clone()).unwrap();
+        assert_eq!((last.doors, last.packets, last.answers.closed), (100, 100, 100));
+    }
+
+    #[test]
+    fn the_deciding_packet_is_named_and_an_end_has_none() {
+        let mut story = Story::new();
+        scan(&mut story, 4);
+        let seqs: Vec<_> = found(story.end().reports()).iter().map(|f| f.seq).collect();
+        assert_eq!(seqs, [Some(7), None], "the fourth refusal is the eighth packet");
+    }
+
+    #[test]
+    fn reports_may_come_in_any_order() {
+        let mut story = Story::new();
+        scan(&mut story, 40);
+        for port in 1..=40 {
+            story.see(udp((3, 40_000), (1, port)));
+        }
+        let reports = story.wait(2_000).end().reports();
+        let turned = reports.iter().rev().cloned().collect();
+        assert_eq!(format!("{:?}", found(turned)), format!("{:?}", found(reports)));
+    }
+
+    #[test]
+    fn clients_of_a_server_that_died_are_no_scanners() {
+        let mut story = Story::new();
+        for port in 1..=8 {
+            let probe = syn((9, 39_000), (1, port));
+            story.see(probe).see(welcome(&probe));
+        }
+        for client in 20..40 {
+            for port in 1..=8 {
+                story.refused((client, 40_000), (1, port));
+            }
+        }
+        assert!(!story.suspicions().is_empty(), "cells know nothing of other sources");
+        assert!(found(story.end().reports()).is_empty());
+    }
+
+    #[test]
+    fn what_becomes_known_of_the_terrain_counts_in_the_order_of_time() {
+        // The door answers only after it has refused four visitors' fourth knock: too late for the first judgement.
+        let mut story = Story::new();
+        scan(&mut story, 4);
+        let probe = syn((9, 39_000), (1, 1));
+        story.see(probe).see(welcome(&probe));
+        assert_eq!(phases(&found(story.end().reports()))[..1], [Phase::Begin]);
+    }
+
+    #[test]
+    fn a_network_comes_into_view_by_any_answer_that_echoes() {
+        let silent = |story: &mut Story| {
+            for port in 1..=4 {
+                story.see(syn((2, 40_000), (1, port)));
+            }
+            found(story.wait(2_000).end().reports()).len()
+        };
+        assert_eq!(silent(&mut Story::new()), 0);
+        let mut heard = Story::new();
+        let probe = syn((9, 39_000), (200, 1));
+        heard.see(probe).see(refusal(&probe));
+        assert_eq!(silent(&mut heard), 2, "begin and end of {}", host(2));
+    }
+}

@@ -86,3 +86,48 @@ impl Terrain {
         self.key.hash((prefix, address.as_v4().is_some())) | 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::samples::host;
+
+    #[test]
+    fn a_door_that_answered_shows_its_host_and_puts_its_network_in_view() {
+        let mut terrain = Terrain::new(Key::new(1));
+        assert!(!terrain.is_in_view(host(1)));
+        terrain.answered(host(1), 6, 80);
+        assert!(terrain.has_answered(host(1), 6, 80));
+        assert!(!terrain.has_answered(host(1), 6, 81) && !terrain.has_answered(host(1), 17, 80));
+        assert!(terrain.is_alive(host(1)) && !terrain.is_alive(host(2)), "a host, not its neighbours");
+        assert!(terrain.is_in_view(host(2)) && !terrain.is_in_view(Address::v4([10, 0, 1, 1])), "a /24");
+    }
+
+    #[test]
+    fn a_refusal_shows_the_host_and_opens_no_door() {
+        let mut terrain = Terrain::new(Key::new(1));
+        terrain.alive(host(1));
+        assert!(terrain.is_alive(host(1)) && terrain.is_in_view(host(9)) && !terrain.has_answered(host(1), 6, 80));
+    }
+
+    #[test]
+    fn of_ipv6_a_network_is_a_48() {
+        let at = |text: &str| text.parse::<Address>().unwrap();
+        let mut terrain = Terrain::new(Key::new(1));
+        terrain.alive(at("2001:db8:1:1::1"));
+        assert!(terrain.is_in_view(at("2001:db8:1:ffff::9")) && !terrain.is_in_view(at("2001:db8:2::1")));
+    }
+
+    #[test]
+    fn memory_is_fixed_and_what_is_displaced_is_forgotten_not_mistaken() {
+        let mut terrain = Terrain::new(Key::new(1));
+        let before = terrain.doors.0.len();
+        for n in 0..1_000_000_u32 {
+            terrain.answered(Address::v4(n.to_be_bytes()), 6, 80);
+        }
+        assert_eq!(terrain.doors.0.len(), before);
+        let known = (0..1_000_000_u32).filter(|n| terrain.has_answered(Address::v4(n.to_be_bytes()), 6, 80)).count();
+        assert!((before / 2..=before).contains(&known), "{known} of {before}");
+        assert!((0..1_000_u32).all(|n| !terrain.has_answered(Address::v4((0xf000_0000 + n).to_be_bytes()), 6, 80)));
+    }
+}

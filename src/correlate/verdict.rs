@@ -192,3 +192,191 @@ fn looks_like_answers<'a>(mut group: impl Iterator<Item = &'a Knock>) -> bool {
         && to_client(first)
         && group.all(|k| k.outcome == Outcome::Silent && k.src_port == first.src_port && to_client(k))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cells::{
+            evidence::Evidence,
+            samples::{host, knock},
+        },
+        dispatch::Key,
+        source::Time,
+    };
+    use Outcome::{Closed, Open, Silent, Unreachable};
+
+    /// Suspected by a walk, as cells do.
+    fn suspicion(knocks: &[Knock]) -> Suspicion {
+        let key = Key::new(1);
+        let mut evidence = Evidence::new(&knocks[0], key.hash(knocks[0].target));
+        knocks.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
+        Suspicion {
+            technique: knocks[0].technique,
+            ground: Ground::Failures,
+            shape: None,
+            stamp: Time(0),
+            case: knocks.to_vec(),
+            evidence,
+            vlan: [0; 2],
+            mac: [0; 6],
+        }
+    }
+
+    fn ports(outcome: Outcome, many: u16) -> Vec<Knock> {
+        (1..=many).map(|port| knock(1, port, outcome)).collect()
+    }
+
+    /// Whether these are a scan, where `prepare` has made the terrain.
+    fn guilty(knocks: &[Knock], prepare: impl Fn(&mut Terrain)) -> bool {
+        let mut terrain = Terrain::new(Key::new(1));
+        prepare(&mut terrain);
+        judge(&suspicion(knocks), &terrain, &Thresholds::default()).guilty
+    }
+
+    fn in_view(terrain: &mut Terrain) {
+        terrain.alive(host(250));
+    }
+
+    fn alive(terrain: &mut Terrain) {
+        terrain.alive(host(1));
+    }
+
+    fn nothing(_: &mut Terrain) {}
+
+    #[test]
+    fn closed_and_unreachable_are_a_step() {
+        for outcome in [Closed, Unreachable] {
+            assert!(!guilty(&ports(outcome, 3), nothing));
+            assert!(guilty(&ports(outcome, 4), nothing), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_door_that_was_tried_anew_is_half_a_step() {
+        let persisted = |many| -> Vec<Knock> {
+            ports(Closed, many).into_iter().map(|k| Knock { marks: Marks::PERSISTED, ..k }).collect()
+        };
+        assert!(!guilty(&persisted(7), nothing));
+        assert!(guilty(&persisted(8), nothing));
+    }
+
+    #[test]
+    fn a_door_that_ever_answered_anybody_is_to_blame_itself() {
+        let all_answered = |t: &mut Terrain| (1..=64).for_each(|port| t.answered(host(1), TCP, port));
+        assert!(!guilty(&ports(Closed, 60), all_answered));
+        assert!(!guilty(&ports(Silent, 60), all_answered));
+        assert!(guilty(&ports(Closed, 4), |t| t.answered(host(1), UDP, 1)), "another protocol's door is another");
+    }
+
+    #[test]
+    fn silence_is_a_step_in_a_network_that_is_heard_and_half_at_a_host_that_lives() {
+        assert!(!guilty(&ports(Silent, 3), in_view));
+        assert!(guilty(&ports(Silent, 4), in_view));
+        assert!(!guilty(&ports(Silent, 7), alive));
+        assert!(guilty(&ports(Silent, 8), alive));
+    }
+
+    #[test]
+    fn a_silent_door_tried_again_unchanged_is_a_step_on_either_side_unless_the_host_lives() {
+        let retried = |many| -> Vec<Knock> {
+            ports(Silent, many).into_iter().map(|k| Knock { marks: Marks::RETRIED, ..k }).collect()
+        };
+        assert!(guilty(&retried(4), nothing));
+        assert!(!guilty(&retried(7), alive));
+    }
+
+    #[test]
+    fn silence_over_udp_is_half_a_step_and_a_whole_one_beside_refusals() {
+        let udp = |outcome, many| -> Vec<Knock> {
+            ports(outcome, many).into_iter().map(|k| Knock { technique: Technique::Udp, ..k }).collect()
+        };
+        assert!(!guilty(&udp(Silent, 7), in_view));
+        assert!(guilty(&udp(Silent, 8), in_view));
+        let beside = [udp(Silent, 3), vec![Knock { port: 99, ..udp(Closed, 1)[0] }]].concat();
+        assert!(guilty(&beside, in_view));
+    }
+
+    #[test]
+    fn noise_that_is_dropped_is_nothing() {
+        let noise: Vec<Knock> =
+            ports(Silent, 60).into_iter().map(|k| Knock { technique: Technique::TcpOther, ..k }).collect();
+        assert!(!guilty(&noise, in_view));
+    }
+
+    #[test]
+    fn where_nothing_is_heard_only_counts_can_tell() {
+        let judged = |many| judge(&suspicion(&ports(Silent, many)), &Terrain::new(Key::new(1)), &Thresholds::default());
+        assert_eq!(judged(9), Verdict { guilty: false, one_sided: true });
+        assert_eq!(judged(10), Verdict { guilty: true, one_sided: true });
+        let hosts = |many: u8, apart: u8| -> Vec<Knock> { (0..many).map(|n| knock(n * apart, 80, Silent)).collect() };
+        assert!(!guilty(&hosts(19, 8), nothing) && guilty(&hosts(20, 8), nothing), "scattered hosts");
+        assert!(!guilty(&hosts(7, 1), nothing) && guilty(&hosts(8, 1), nothing), "neighbours");
+    }
+
+    #[test]
+    fn success_asks_for_more_and_cannot_be_banked() {
+        let after = |opens: usize, failures: u16| -> Vec<Knock> {
+            let opens = (0..opens).map(|n| knock(1, 100 + n as u16, Open));
+            opens.chain(ports(Closed, failures)).collect()
+        };
+        assert!(!guilty(&after(1, 9), nothing));
+        assert!(guilty(&after(1, 10), nothing));
+        assert!(guilty(&after(50, 10), nothing), "fifty visits buy no more than one");
+    }
+
+    #[test]
+    fn an_arp_sweep_asks_in_rows() {
+        let asks = |apart: u8| -> Vec<Knock> {
+            (0..16).map(|n| Knock { technique: Technique::Arp, ..knock(n * apart, 0, Silent) }).collect()
+        };
+        assert!(guilty(&asks(1), in_view));
+        assert!(!guilty(&asks(9), in_view), "a gateway asks for whom it has packets for");
+        assert!(!guilty(&asks(1)[..15], in_view));
+    }
+
+    fn datagrams(many: u16, make: impl Fn(u16, Knock) -> Knock) -> Vec<Knock> {
+        let udp = |n| Knock { technique: Technique::Udp, ..knock(1, 33_434 + n, Silent) };
+        (0..many).map(|n| make(n, udp(n))).collect()
+    }
+
+    #[test]
+    fn a_traced_route_is_no_scan() {
+        assert!(!guilty(&datagrams(30, |n, k| Knock { ttl: 1 + (n / 3) as u8, ..k }), in_view));
+        assert!(
+            guilty(&datagrams(30, |n, k| Knock { ttl: 40 + (n * 7 % 20) as u8, src_port: 40_000 + n, ..k }), in_view),
+            "nmap's vary"
+        );
+    }
+
+    #[test]
+    fn answers_to_contacts_that_nobody_saw_are_no_scan() {
+        assert!(!guilty(&datagrams(30, |_, k| Knock { src_port: 53, ..k }), in_view));
+        assert!(guilty(&datagrams(30, |n, k| Knock { src_port: 40_000 + n, ..k }), in_view));
+        let first = |_, k: Knock| Knock { src_port: 53, outcome: Closed, ..k };
+        assert!(guilty(&datagrams(30, first), in_view), "answers are not refused");
+    }
+
+    #[test]
+    fn odd_packets_tell_by_themselves_unless_they_look_like_bent_answers() {
+        let odd = |src_port, port: u16| {
+            let mut s = suspicion(&[1, 2, 3].map(|n| Knock { src_port, ..knock(n, port, Silent) }));
+            s.ground = Ground::Repeated;
+            judge(&s, &Terrain::new(Key::new(1)), &Thresholds::default()).guilty
+        };
+        assert!(odd(40_000, 80));
+        assert!(!odd(80, 40_000));
+    }
+
+    #[test]
+    fn peers_that_are_gone_look_like_a_crowd_from_one_side() {
+        let crowd = |many: u16, terrain: fn(&mut Terrain)| {
+            let mut s = suspicion(&(0..many).map(|n| knock(n as u8, 5_000 + n, Silent)).collect::<Vec<_>>());
+            s.ground = Ground::Incoherent;
+            let mut known = Terrain::new(Key::new(1));
+            terrain(&mut known);
+            judge(&s, &known, &Thresholds::default()).guilty
+        };
+        assert!(crowd(32, in_view) && !crowd(127, nothing) && crowd(128, nothing));
+    }
+}

@@ -138,6 +138,9 @@ impl Marks {
     /// A refused door that was tried anew, from another port: one who wants the service, not one who looks for it.
     pub const PERSISTED: Self = Self(512);
 
+    /// A door that had been knocked at before, in another way.
+    pub const AGAIN: Self = Self(1024);
+
     /// Whether all bits of `mark` are set.
     #[inline]
     #[must_use]

@@ -8,9 +8,11 @@
 pub mod hash;
 pub mod owner;
 pub mod pool;
+#[cfg(test)]
+mod samples;
 pub mod scatter;
 
 pub use hash::{CELLS, Key, KeyMaker};
 pub use owner::Role;
 pub use pool::{Pool, PoolError};
-pub use scatter::{Scattered, Sighting};
+pub use scatter::{Scattered, Sighting, WINDOW};

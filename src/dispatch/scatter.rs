@@ -18,7 +18,14 @@ use crate::{
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
+const PSH: u8 = 8;
 const ACK: u8 = 16;
+const URG: u8 = 32;
+/// The flags that make a probe or an answer; the two of ECN are no part of it.
+const CORE: u8 = FIN | SYN | RST | PSH | ACK | URG;
+
+/// For so long of the clock an errand has one name: nanoseconds.
+pub const WINDOW: i64 = 16 * Time::SECOND;
 
 /// A reference to an observation of the piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,9 +47,6 @@ pub struct Sighting<'a> {
     pub errand: u64,
 }
 
-/// Tells the roles of one errand apart where both ends are of one cell.
-const RECEIVES: u64 = 0x9e37_79b9_7f4a_7c15;
-
 /// A piece's observations, and who owns which.
 #[derive(Debug)]
 pub struct Scattered {
@@ -52,7 +56,7 @@ pub struct Scattered {
     /// Where each cell's references begin; one more for the end.
     starts: Vec<u32>,
     /// The two cells of each observation, kept between the passes of the sort; `None` who has no use for it.
-    owners: Vec<([Option<u8>; 2], u64)>,
+    owners: Vec<([Option<u8>; 2], [u64; 2])>,
 }
 
 impl Default for Scattered {
@@ -84,7 +88,7 @@ impl Scattered {
         for o in &self.observations {
             let owners = owners(o);
             let pair = [owners.sender.then(|| key.cell(o.src)), owners.receiver.then(|| key.cell(o.dst))];
-            self.owners.push((pair, errand(key, o)));
+            self.owners.push((pair, errands(key, o)));
             for cell in pair.into_iter().flatten() {
                 slot(&mut next, cell);
             }
@@ -100,12 +104,11 @@ impl Scattered {
         }
         self.references.clear();
         self.references.resize(total as usize, Reference::default());
-        for (index, &(pair, errand)) in self.owners.iter().enumerate() {
-            for (role, cell) in pair.iter().enumerate() {
-                let Some(cell) = *cell else { continue };
+        for (index, &(pair, errands)) in self.owners.iter().enumerate() {
+            for (role, (cell, errand)) in pair.into_iter().zip(errands).enumerate() {
+                let Some(cell) = cell else { continue };
                 let at = slot(&mut next, cell) as usize;
                 if let Some(reference) = self.references.get_mut(at) {
-                    let errand = if role == 0 || errand == 0 { errand } else { errand ^ RECEIVES };
                     *reference = Reference { place: (index as u32) << 1 | role as u32, errand };
                 }
             }
@@ -125,19 +128,119 @@ impl Scattered {
     }
 }
 
-/// What a packet's errand is called for sixteen seconds of the clock: which door between two hosts it knocks at,
+/// What a packet's errand is called, to its sender and to its receiver: which door between two hosts it knocks at,
 /// answers from or closes. Of UDP the lower port is taken for the door's; a wrong guess only costs a look-up. 0
 /// where each packet may be news.
 #[inline]
-fn errand(key: &Key, o: &Observation) -> u64 {
-    let (port, way) = match (o.kind, o.flags & (FIN | SYN | RST | ACK)) {
+fn errands(key: &Key, o: &Observation) -> [u64; 2] {
+    let (port, way) = match (o.kind, o.flags & CORE) {
         (Kind::Udp, _) if o.dst_port <= o.src_port => (o.dst_port, 0),
         (Kind::Udp, _) => (o.src_port, 1),
         (Kind::Tcp, SYN) => (o.dst_port, 2),
-        (Kind::Tcp, flags) if flags == SYN | ACK => (o.src_port, 3),
-        (Kind::Tcp, flags) if flags == FIN | ACK => (o.dst_port, 4),
-        _ => return 0,
+        (Kind::Tcp, flags) if flags & (FIN | SYN | RST | ACK) == SYN | ACK => (o.src_port, 3),
+        (Kind::Tcp, flags) if flags & (FIN | SYN | RST | ACK) == FIN | ACK => (o.dst_port, 4),
+        _ => return [0; 2],
     };
-    let window = (o.clock.0 / (16 * Time::SECOND)) as u64;
-    key.hash((o.src, o.dst, window << 20 | u64::from(port) << 4 | way)) | 1
+    let window = (o.clock.0 / WINDOW) as u64;
+    let hash = key.hash((o.src, o.dst, window << 20 | u64::from(port) << 4 | way));
+    // To a lower port: for the one who gets it, it may answer what it asked from there, so that each port it comes
+    // from is an errand of its own. The two roles differ in the lowest bit, and where both ends are of one cell.
+    let from = if way == 0 { u64::from(o.src_port) << 44 } else { 0 };
+    [hash | 1, (hash & !1).wrapping_add(from).max(2)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{decode::Address, dispatch::samples::packet};
+
+    fn scattered(observations: Vec<Observation>, key: &Key) -> Scattered {
+        let mut scattered = Scattered { observations, ..Scattered::default() };
+        scattered.sort(key);
+        scattered
+    }
+
+    fn many() -> Vec<Observation> {
+        (0..5_000_u64)
+            .map(|seq| Observation {
+                src: Address::v4((0x0a00_0000 + seq as u32 % 700).to_be_bytes()),
+                dst: Address::v4((0x0b00_0000 + seq as u32 % 300).to_be_bytes()),
+                seq,
+                ..packet(if seq % 2 == 0 { Kind::Udp } else { Kind::ArpRequest }, 1, 2)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_cell_gets_its_own_all_of_them_and_in_order() {
+        let key = Key::new(3);
+        let scattered = scattered(many(), &key);
+        let mut shown = 0;
+        for cell in 0..CELLS {
+            let mut last = None;
+            for Sighting { observation: o, role, .. } in scattered.of(cell) {
+                let owner = if role == Role::Sender { o.src } else { o.dst };
+                assert_eq!(usize::from(key.cell(owner)), cell);
+                assert!(last <= Some(o.seq), "order");
+                last = Some(o.seq);
+                shown += 1;
+            }
+        }
+        assert_eq!(shown, 2_500 * 2 + 2_500, "a datagram to both ends, an ARP request to its sender");
+    }
+
+    #[test]
+    fn buffers_are_used_again_and_hold_nothing_of_before() {
+        let key = Key::new(3);
+        let mut scattered = scattered(many(), &key);
+        scattered.clear();
+        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).count()).sum::<usize>(), 0);
+        scattered.observations.push(packet(Kind::Udp, 1, 2));
+        scattered.sort(&key);
+        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).count()).sum::<usize>(), 2);
+        assert_eq!(scattered.of(CELLS).count(), 0, "there is no such cell");
+    }
+
+    fn tcp(flags: u8) -> Observation {
+        Observation { flags, ..packet(Kind::Tcp, 40_000, 80) }
+    }
+
+    fn errands_of(o: &Observation) -> [u64; 2] {
+        errands(&Key::new(3), o)
+    }
+
+    #[test]
+    fn an_errand_is_a_door_between_two_hosts_for_sixteen_seconds() {
+        let [sender, receiver] = errands_of(&tcp(SYN));
+        assert_ne!(sender, receiver);
+        let same = Observation { src_port: 40_001, tcp_seq: 9, clock: Time(WINDOW - 1), ..tcp(SYN | 0xc0) };
+        assert_eq!(errands_of(&same), [sender, receiver]);
+        for other in [
+            Observation { dst_port: 81, ..tcp(SYN) },
+            Observation { dst: Address(1), ..tcp(SYN) },
+            Observation { clock: Time(WINDOW), ..tcp(SYN) },
+            tcp(SYN | ACK),
+            tcp(FIN | ACK),
+        ] {
+            assert!(!errands_of(&other).contains(&sender), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_news_is_no_errand() {
+        for flags in [0, FIN, RST, RST | ACK, SYN | FIN, SYN | URG, SYN | PSH, FIN | PSH | URG] {
+            assert_eq!(errands_of(&tcp(flags)), [0; 2], "flags {flags:#x}");
+        }
+        assert_eq!(errands_of(&packet(Kind::IcmpRequest, 1, 2)), [0; 2]);
+    }
+
+    #[test]
+    fn of_datagrams_the_lower_port_is_the_doors() {
+        let from = |src_port| errands_of(&packet(Kind::Udp, src_port, 53));
+        assert_eq!(from(40_000)[0], from(40_001)[0]);
+        assert_ne!(from(40_000)[1], from(40_001)[1], "each may answer what its receiver asked");
+        let answer = |dst_port| errands_of(&packet(Kind::Udp, 53, dst_port));
+        assert_eq!(answer(40_000), answer(40_001));
+        assert_ne!(answer(40_000)[0], from(40_000)[0]);
+    }
 }

@@ -128,3 +128,58 @@ impl Counts {
         self.last = [self.last, other.last].into_iter().flatten().max();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decode::{Class, classify, decode, observe},
+        source::Time,
+    };
+
+    /// A TCP segment with these flags, without a link header.
+    fn segment(flags: u8) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
+        bytes.extend([0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 4, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    fn counted(stamp: i64, bytes: &[u8]) -> Counts {
+        let mut counts = Counts::default();
+        let (stamp, link) = (Time(stamp), LinkType(101));
+        let frame = Frame { bytes, wire_len: 1_500, link, stamp, clock: stamp, seq: 0, number: 1 };
+        counts.frame(&frame);
+        match decode(&frame) {
+            Err(skip) => counts.skip(skip),
+            Ok(packet) => {
+                counts.packet(&packet);
+                if let Class::Evidence(kind) = classify(&packet) {
+                    counts.observation(&observe(&frame, &packet, kind));
+                } else {
+                    counts.plain += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn every_frame_ends_up_in_exactly_one_of_them() {
+        let mut all = Counts::default();
+        for (stamp, bytes) in [(5, segment(2)), (3, segment(18)), (9, segment(16)), (7, vec![0x45]), (8, segment(4))] {
+            all.add(&counted(stamp, &bytes));
+        }
+        assert_eq!((all.frames, all.wire_bytes), (5, 7_500));
+        assert_eq!((all.evidence, all.plain, all.skipped.iter().sum::<u64>()), (3, 1, 1));
+        assert_eq!(all.evidence + all.plain + all.fragments + all.skipped.iter().sum::<u64>(), all.frames);
+        assert_eq!((all.syns, all.syn_acks, all.protocols[TCP]), (1, 1, 4));
+        assert_eq!((all.first, all.last), (Some(Time(3)), Some(Time(9))));
+    }
+
+    #[test]
+    fn nothing_added_changes_nothing() {
+        let mut counts = counted(5, &segment(2));
+        counts.add(&Counts::default());
+        assert_eq!((counts.frames, counts.first, counts.last), (1, Some(Time(5)), Some(Time(5))));
+    }
+}

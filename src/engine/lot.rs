@@ -206,3 +206,83 @@ impl Lot {
         self.works.iter().map(|work| &work.counts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dispatch::{CELLS, Role},
+        source::{Archive, Order, Pull, Sizes, Source, write::PcapWriter},
+    };
+
+    /// A segment from 10.0.0.2 with these flags, and of another sort when `fragment` bits are set.
+    fn frame(flags: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x45, 0, 0, 20 + payload.len() as u8, 0, 7, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
+        bytes[6..8].copy_from_slice(&fragment.to_be_bytes());
+        bytes.extend(payload);
+        if fragment == 0 {
+            bytes[33] = flags;
+        }
+        bytes
+    }
+
+    const SEGMENT: [u8; 20] = [0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 4, 0, 0xfb, 0x4e, 0, 0];
+
+    /// The lot of a capture with these frames, all in one piece.
+    fn lot(frames: &[Vec<u8>]) -> Lot {
+        let mut writer = PcapWriter::new(LinkType(101), false, false);
+        for (n, bytes) in frames.iter().enumerate() {
+            writer.frame(Time(n as i64 * 1_000), bytes.len() as u32, bytes);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), writer.bytes()).unwrap();
+        let mut lot = Lot::default();
+        let mut archive = Archive::open(&[file.path().to_path_buf()], Order::Given, Sizes::default());
+        assert!(matches!(archive.pull(&mut lot.batch), Pull::Filled));
+        lot
+    }
+
+    fn digest(lot: &mut Lot, wanted: Wanted<'_>) {
+        for (batch, piece, work) in lot.work() {
+            work.digest(batch, piece, wanted);
+        }
+        lot.in_sequence(&mut Defragmenter::new(crate::defragment::Limits::default()), &mut [], wanted);
+    }
+
+    fn shown(lot: &Lot) -> Vec<u64> {
+        let cells = (0..CELLS).flat_map(|cell| lot.done().iter().flat_map(move |work| work.scattered.of(cell)));
+        cells.filter(|sighting| sighting.role == Role::Sender).map(|sighting| sighting.observation.seq).collect()
+    }
+
+    #[test]
+    fn evidence_is_kept_and_plain_data_only_for_those_who_ask() {
+        let key = Key::new(1);
+        for plain in [false, true] {
+            let mut lot = lot(&[frame(2, 0, &SEGMENT), frame(16, 0, &SEGMENT), vec![0x45]]);
+            digest(&mut lot, Wanted { key: Some(&key), plain, filter: None });
+            assert_eq!(shown(&lot), [0]);
+            let seen: Vec<u64> = lot.done().iter().flat_map(|work| work.in_order().map(|o| o.seq)).collect();
+            assert_eq!(seen, if plain { vec![0, 1] } else { vec![0] });
+            let counts: Vec<_> = lot.counts().map(|c| (c.frames, c.evidence, c.plain)).collect();
+            assert_eq!(counts, [(3, 1, 1)]);
+        }
+    }
+
+    #[test]
+    fn a_whole_datagram_takes_the_place_of_the_fragment_that_completed_it() {
+        let key = Key::new(1);
+        let more = 0x2000;
+        let mut lot = lot(&[
+            frame(0, more, &SEGMENT[..8]),
+            frame(2, 0, &SEGMENT),
+            frame(0, 1, &SEGMENT[8..]),
+            frame(1, 0, &SEGMENT),
+        ]);
+        digest(&mut lot, Wanted { key: Some(&key), plain: false, filter: None });
+        let work = &lot.done()[0];
+        let order: Vec<_> = work.in_order().map(|o| (o.seq, o.flags, o.marks.has(Marks::FRAGMENTED))).collect();
+        assert_eq!(order, [(1, 2, false), (2, 2, true), (3, 1, false)]);
+        assert_eq!((work.counts.fragments, work.counts.evidence), (2, 3));
+        assert_eq!(shown(&lot), [1, 2, 3]);
+    }
+}
