@@ -2,33 +2,24 @@
 //!
 //! In: flags. Out: events at the outputs, the summary on standard error, the outcome.
 //! Must not know how scans are found; it gives the engine a job and takes what comes.
-//! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `summary.rs`.
+//! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `reporter.rs`, `summary.rs`.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use anyhow::Context;
-use tripline_plugin::{Event, OutputPlugin};
+use tripline_plugin::OutputPlugin;
 
 use super::{
     Failure, Outcome, args,
-    job::{self, Job},
+    job::{self, Job, Mode},
     progress::Progress,
-    say,
-    summary::{self, Detail},
+    reporter::{Reporter, detail},
+    say, summary,
 };
 use crate::{
-    config::{Diagnostic, Diagnostics, diagnostic::printable},
-    engine::{
-        self, Sink,
-        signals::Stop,
-        summary::{Delivered, Summary},
-    },
-    output::{Outputs, Phases},
-    rules::Router,
-    source::{Archive, Trouble},
+    config::{Diagnostic, Diagnostics, Document, Place},
+    engine::{self, Plan, signals::Stop},
+    source::{Archive, Filter, FilterError, Order, Sizes, Window},
 };
 
 /// Reads captures and reports the scans in them.
@@ -36,44 +27,25 @@ use crate::{
 /// # Errors
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
-    let Job { paths, order, merge, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let mut errors = Diagnostics::default();
+    let (filter, window) = (filter(args, &mut errors), window(args, &mut errors));
+    let mode = Mode::Read { deliver: args.deliver };
+    let Job { plan, rules, outputs } = job::prepare(&args.judging, mode, plugins, errors)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
-    let screens = screens.map(|(number, config)| (number, config.phases)).collect();
-    let outputs = Outputs::start(outputs).map_err(|refused| {
-        let mut errors = Diagnostics::default();
-        for refused in refused {
-            errors.push(Diagnostic::new(refused.to_string()));
-        }
-        errors
-    })?;
-    let mut archive = Archive::open(&paths, order, sizes);
+    let mut reporter = Reporter::start(rules, outputs, stop)?;
+    let mut archive = Archive::open(&args.paths, order(args), sizes(args, plan.shards));
     if let Some(window) = window {
         archive = archive.within(window);
     }
-    if merge {
+    if args.merge {
         archive = archive.merged();
     }
-    let mut reporter = Reporter {
-        router: Router::new(rules),
-        outputs,
-        screens,
-        summary: Summary::default(),
-        progress: Progress::new(archive.total_bytes(), !args.quiet),
-        stop,
-        unknown_link: None,
-    };
+    reporter.progress = Progress::new(archive.total_bytes(), !args.judging.quiet);
+    let plan = Plan { key: args.key, filter, ..plan };
     let totals = engine::run(&mut archive, plan, &mut reporter).context("cannot start the workers")?;
-    let mut summary = reporter.finish();
-    summary.add_totals(&totals);
-    summary.left_out = archive.left_out();
-    summary.late = archive.late();
-    let detail = match (args.quiet, args.verbose) {
-        (true, _) => Detail::Least,
-        (_, true) => Detail::Most,
-        _ => Detail::Usual,
-    };
-    say(&summary::render(&summary, detail));
+    let mut summary = reporter.finish(&totals);
+    (summary.left_out, summary.late) = (archive.left_out(), archive.late());
+    say(&summary::render(&summary, detail(&args.judging)));
     Ok(match () {
         () if !summary.is_whole() => Outcome::Incomplete,
         () if args.fail_on_scan && summary.has_scans() => Outcome::ScanReported,
@@ -81,80 +53,48 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     })
 }
 
-/// Takes what the engine finds: routes, delivers, counts, complains.
-struct Reporter {
-    router: Router,
-    outputs: Outputs,
-    /// Those that write where the progress bar may stand, and which phases they get.
-    screens: Vec<(usize, Phases)>,
-    summary: Summary,
-    progress: Progress,
-    stop: Stop,
-    /// The last file that was named for its link type: it is named once.
-    unknown_link: Option<PathBuf>,
+/// Which frames, if not all.
+fn filter(args: &args::Read, errors: &mut Diagnostics) -> Option<Filter> {
+    let expression = args.filter.as_deref()?;
+    Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
 }
 
-impl Reporter {
-    /// Says something above the bar.
-    fn complain(&mut self, what: &str) {
-        self.progress.clear();
-        say(&format!("tripline: {}\n", printable(what)));
+/// Which span of capture time, if not all.
+fn window(args: &args::Read, errors: &mut Diagnostics) -> Option<Window> {
+    let window = Window::new(args.since, args.until);
+    if window.is_none() {
+        let error = Diagnostic::new("--until: there is no time between --since and it");
+        errors.push(error.hint("it must be the later one"));
     }
+    window.filter(|_| args.since.is_some() || args.until.is_some())
+}
 
-    /// Tells of outputs that failed or do not get through, each once.
-    fn announce_failures(&mut self) {
-        for (name, what) in self.outputs.troubles() {
-            self.complain(&format!("output `{name}` {what}"));
+/// What is wrong with an expression, shown where it stands.
+fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterError) -> Diagnostic {
+    let message = format!("--filter: {reason}");
+    let error = match place {
+        Some(place) => {
+            let document = Document { name: "<the filter>".to_owned(), text: expression.to_owned() };
+            Place::new(&Arc::new(document), place).error(message)
         }
-        for (name, why) in self.outputs.failures() {
-            self.complain(&format!("output `{name}` has failed: {why}"));
-        }
-    }
-
-    /// Waits for the outputs.
-    fn finish(mut self) -> Summary {
-        self.progress.clear();
-        self.announce_failures();
-        self.summary.stopped = self.stop.is_asked();
-        let delivered = self.outputs.finish().into_iter().map(|stats| Delivered {
-            name: stats.name,
-            delivered: stats.delivered,
-            lost: stats.dropped + stats.rejected,
-            withheld: stats.withheld,
-            error: stats.error,
-        });
-        self.summary.outputs = delivered.collect();
-        self.summary
+        None => Diagnostic::new(message),
+    };
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 
-impl Sink for Reporter {
-    fn event(&mut self, mut event: Event) {
-        let route = self.router.route(&mut event);
-        self.summary.count(&event, &route);
-        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
-            self.progress.step_aside();
-        }
-        let outputs: Vec<usize> = route.outputs.iter().collect();
-        self.outputs.deliver(&Arc::new(event), &outputs);
+fn order(args: &args::Read) -> Order {
+    match args.order {
+        args::Order::Time => Order::Time,
+        args::Order::Name => Order::Name,
+        args::Order::Given => Order::Given,
     }
+}
 
-    fn trouble(&mut self, trouble: Trouble) {
-        self.summary.unread += 1;
-        self.complain(&trouble.to_string());
-    }
-
-    fn unknown_link(&mut self, path: &Path, number: u64, reason: &str) {
-        if self.unknown_link.as_deref() != Some(path) {
-            self.unknown_link = Some(path.to_owned());
-            self.summary.unread += 1;
-            self.complain(&format!("{}: frame {number}: {reason}", path.display()));
-        }
-    }
-
-    fn progress(&mut self, bytes: u64, frames: u64) -> bool {
-        self.progress.advance(bytes, frames);
-        self.announce_failures();
-        !self.stop.is_asked() && self.outputs.is_alive()
-    }
+fn sizes(args: &args::Read, workers: usize) -> Sizes {
+    let usual = Sizes::for_workers(workers);
+    let batch_bytes = args.batch.map_or(usual.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Sizes { batch_bytes: batch_bytes.max(1), ..usual }
 }
