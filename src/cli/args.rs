@@ -348,9 +348,11 @@ mod tests {
         let both = watch(&["-i", "eth1,eth2", "-i", "eth3", "--no-promisc", "--promisc", "--buffer", "1 MiB"]).unwrap();
         assert_eq!((both.interface.len(), both.no_promisc, both.buffer), (3, false, 1 << 20));
         assert!(watch(&[]).unwrap_err().contains("--interface"));
-        for (flag, value, why) in
-            [("--snaplen", "10", "64..=262144"), ("--buffer", "4 GiB", "64 KiB to 2 GiB"), ("--backend", "x", "pcap, raw")]
-        {
+        for (flag, value, why) in [
+            ("--snaplen", "10", "64..=262144"),
+            ("--buffer", "4 GiB", "64 KiB to 2 GiB"),
+            ("--backend", "x", "pcap, raw"),
+        ] {
             let error = watch(&["-i", "lo", flag, value]).unwrap_err();
             assert!(error.contains(flag) && error.contains(why), "{error}");
         }

@@ -110,7 +110,11 @@ fn write_troubles(to: &mut String, summary: &Summary) -> fmt::Result {
     }
     if summary.lost > 0 {
         let frames = many(summary.lost, "frame");
-        row(to, "not seen", &format!("{frames}, for want of room in the kernel: give more with --buffer, or less to do with --filter"))?;
+        row(
+            to,
+            "not seen",
+            &format!("{frames}, for want of room in the kernel: give more with --buffer, or less to do with --filter"),
+        )?;
     }
     for Delivered { name, lost, error, .. } in &summary.outputs {
         let why = error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();

@@ -52,8 +52,8 @@ pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Fa
         say(&start_line(args, &live, &plan, &reporter.router.rules().clone()));
     }
     let mut watcher = Watcher { reporter, hangup, args, plugins };
-    let totals = engine::run(&mut live, Plan { key: Some(key), ..plan }, &mut watcher)
-        .context("cannot start the workers")?;
+    let totals =
+        engine::run(&mut live, Plan { key: Some(key), ..plan }, &mut watcher).context("cannot start the workers")?;
     let mut summary = watcher.reporter.finish(&totals);
     // A signal is how a watch ends.
     summary.stopped = false;

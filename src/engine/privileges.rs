@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn a_thread_that_was_forgotten_is_noticed() {
         let plain = |line| is_plain(line, Uid::from_raw(65_534), Gid::from_raw(65_534));
-        assert!(plain("Uid:\t65534\t65534\t65534\t65534") && plain("CapEff:\t0000000000000000") && plain("Threads:\t3"));
+        assert!(
+            plain("Uid:\t65534\t65534\t65534\t65534") && plain("CapEff:\t0000000000000000") && plain("Threads:\t3")
+        );
         assert!(!plain("Uid:\t65534\t65534\t0\t65534") && !plain("Gid:\t0\t0\t0\t0"));
         assert!(!plain("CapPrm:\t0000000000002000"));
     }

@@ -113,7 +113,8 @@ mod tests {
         let sizes = Sizes { piece_bytes: 40, ..Sizes::default() };
         let mut gather = Gather { batch: &mut batch, run: &mut run, wires: &wires, sizes };
         let second = |n: i64| Time(1_700_000_000 * Time::SECOND + n);
-        for (at, (wire, bytes)) in [(0, "first"), (0, "second"), (0, "third"), (1, "raw"), (0, "last")].iter().enumerate()
+        for (at, (wire, bytes)) in
+            [(0, "first"), (0, "second"), (0, "third"), (1, "raw"), (0, "last")].iter().enumerate()
         {
             gather.frame(*wire, second(at as i64), 60, bytes.as_bytes());
         }
@@ -124,10 +125,10 @@ mod tests {
                 seen.push((text, f.link.0, f.stamp, f.clock, f.seq, f.number, f.wire_len));
             });
         }
-        let row = |text: &str, link, at: i64| {
-            (text.to_owned(), link, second(at), second(at), at as u64, at as u64 + 1, 60)
-        };
-        let expected = [row("first", 1, 0), row("second", 1, 1), row("third", 1, 2), row("raw", 101, 3), row("last", 1, 4)];
+        let row =
+            |text: &str, link, at: i64| (text.to_owned(), link, second(at), second(at), at as u64, at as u64 + 1, 60);
+        let expected =
+            [row("first", 1, 0), row("second", 1, 1), row("third", 1, 2), row("raw", 101, 3), row("last", 1, 4)];
         assert_eq!(seen, expected);
         // Two by size, two by link type.
         assert_eq!(batch.pieces.len(), 4);

@@ -112,7 +112,8 @@ impl Tap for Ring {
         if let [handle] = self.handles.as_mut_slice() {
             return loop {
                 let turn = gather.room(snaplen).min(TURN);
-                let taken = handle.dispatch(0, turn, |stamp, wire_len, bytes| gather.frame(0, stamp, wire_len, bytes))?;
+                let taken =
+                    handle.dispatch(0, turn, |stamp, wire_len, bytes| gather.frame(0, stamp, wire_len, bytes))?;
                 if gather.room(snaplen) == 0 {
                     break Ok(true);
                 }
@@ -154,12 +155,7 @@ impl Tap for Ring {
 
 impl Handle {
     /// Takes up to `most` frames that are there.
-    fn dispatch(
-        &mut self,
-        wire: usize,
-        most: usize,
-        mut each: impl FnMut(Time, u32, &[u8]),
-    ) -> Result<usize, Fault> {
+    fn dispatch(&mut self, wire: usize, most: usize, mut each: impl FnMut(Time, u32, &[u8])) -> Result<usize, Fault> {
         let Some(capture) = &mut self.capture else { return Ok(0) };
         let taken = capture.dispatch(Some(most), |packet| {
             let ts = packet.header.ts;

@@ -35,6 +35,8 @@ mod pages;
 mod scanlogd;
 // Two commands do it all on a bare machine.
 mod setup;
+// Real scans on real wires, in namespaces of their own.
+mod watch;
 
 // ---- The project itself ----------------------------------------------------
 
