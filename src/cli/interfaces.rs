@@ -28,7 +28,7 @@ fn table(found: &[Found]) -> String {
         let addresses: Vec<String> = interface.addresses.iter().map(ToString::to_string).collect();
         let link = interface.link.clone().unwrap_or_default();
         let description = interface.description.clone().unwrap_or_default();
-        let shown = |text: String| if text.is_empty() { "-".to_owned() } else { printable(&text).to_string() };
+        let shown = |text: String| if text.is_empty() { "-".to_owned() } else { printable(&text) };
         [interface.name.clone(), interface.state.to_owned(), link, addresses.join(" "), description].map(shown)
     };
     let rows: Vec<[String; 5]> = std::iter::once(head).chain(found.iter().map(row)).collect();

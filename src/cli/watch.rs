@@ -20,7 +20,8 @@ use super::{
 use crate::{
     config::{Diagnostic, Diagnostics, diagnostic::printable, units::show_size},
     engine::{
-        self, Plan, Sink, privileges,
+        self, Plan, Sink,
+        privileges::{self, Denied},
         signals::{Hangup, Stop},
     },
     rules::{Detect, Rules},
@@ -46,10 +47,10 @@ pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Fa
     let mut live = open(args)?;
     let reporter = Reporter::start(rules, outputs, stop)?;
     if let Some(user) = args.user.as_deref().or_else(|| privileges::is_root().then_some(NOBODY)) {
-        privileges::become_user(user).map_err(anyhow::Error::new)?;
+        privileges::become_user(user).map_err(denied)?;
     }
     if !args.judging.quiet {
-        say(&start_line(args, &live, &plan, &reporter.router.rules().clone()));
+        say(&start_line(args, &live, &plan, reporter.router.rules()));
     }
     let mut watcher = Watcher { reporter, hangup, args, plugins };
     let totals =
@@ -59,6 +60,18 @@ pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Fa
     summary.stopped = false;
     say(&summary::render(&summary, detail(&args.judging)));
     Ok(if summary.is_whole() { Outcome::Done } else { Outcome::Incomplete })
+}
+
+/// A name that cannot be is a wrong word; all else is the machine's refusal.
+fn denied(error: Denied) -> Failure {
+    match error {
+        Denied::NoUser(_) | Denied::NotRoot(_) => {
+            let mut errors = Diagnostics::default();
+            errors.push(Diagnostic::new(format!("--user: {error}")));
+            Failure::Wrong(errors)
+        }
+        Denied::Step { .. } | Denied::Left { .. } => Failure::Refused(anyhow::Error::new(error)),
+    }
 }
 
 fn open(args: &args::Watch) -> Result<Live, Diagnostics> {
@@ -99,13 +112,13 @@ fn start_line(args: &args::Watch, live: &Live, plan: &Plan, rules: &Rules) -> St
     };
     let filter = args.filter.as_deref().map(|filter| format!(", only `{filter}`")).unwrap_or_default();
     let ours = plan.thresholds.as_ref().map(|_| super::known::TRIPLINE);
-    let presets: Vec<&str> = ours.into_iter().chain(plan.references.iter().map(|reference| reference.name())).collect();
+    let presets: Vec<&str> = ours.into_iter().chain(plan.references.iter().map(engine::Reference::name)).collect();
     let mut outputs: Vec<&str> = rules.outputs.iter().map(|entry| entry.name.as_str()).collect();
     outputs.extend(args.judging.output.iter().map(String::as_str));
     if outputs.is_empty() {
         outputs.push("screen");
     }
-    let line = format!(
+    let words = format!(
         "tripline: watching {}{promiscuous}{filter} ({} a frame, {buffer}); presets {}; tables {}; {} workers; outputs {}; as {}",
         names.join(", "),
         show_size(args.snaplen.into()),
@@ -115,7 +128,7 @@ fn start_line(args: &args::Watch, live: &Live, plan: &Plan, rules: &Rules) -> St
         outputs.join(", "),
         privileges::whoami(),
     );
-    format!("{}\n", printable(&line))
+    format!("{}\n", printable(&words))
 }
 
 /// A reporter that can be told to look at its rules and files anew.

@@ -179,12 +179,12 @@ fn a_real_scan_of_a_real_host_is_told_at_once_as_event_and_as_scanlogd_line() {
         let mut server = Lab::inside(&lab.ours, "python3");
         server.args(["-m", "http.server", "80"]).stdout(Stdio::null()).stderr(Stdio::null());
         let _server = Running(server.spawn().unwrap());
-        let listens = |_: &()| {
+        let listens = || {
             let sockets = Lab::inside(&lab.ours, "cat").arg("/proc/net/tcp").output().unwrap().stdout;
             String::from_utf8_lossy(&sockets).contains(":0050 ")
         };
         let began = Instant::now();
-        while !listens(&()) {
+        while !listens() {
             assert!(began.elapsed() < PATIENCE, "the server does not listen");
             thread::sleep(Duration::from_millis(20));
         }
