@@ -8,6 +8,7 @@
 use std::{
     env,
     io::{IsTerminal, stdout},
+    sync::Arc,
 };
 
 use jiff::tz::TimeZone;
@@ -15,11 +16,12 @@ use tripline_plugin::{ConfigError, OutputPlugin, Table};
 
 use super::{args::Judging, known};
 use crate::{
-    config::{Diagnostic, Diagnostics},
+    config::{Diagnostic, Diagnostics, Document, Place},
     engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
+    source::{Filter, FilterError},
 };
 
 /// Bytes for tables when nobody says otherwise.
@@ -84,6 +86,28 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
         references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
         filter: None,
+    }
+}
+
+/// Which frames, if not all.
+pub fn filter(expression: Option<&str>, errors: &mut Diagnostics) -> Option<Filter> {
+    let expression = expression?;
+    Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
+}
+
+/// What is wrong with an expression, shown where it stands.
+fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterError) -> Diagnostic {
+    let message = format!("--filter: {reason}");
+    let error = match place {
+        Some(place) => {
+            let document = Document { name: "<the filter>".to_owned(), text: expression.to_owned() };
+            Place::new(&Arc::new(document), place).error(message)
+        }
+        None => Diagnostic::new(message),
+    };
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 
@@ -185,7 +209,10 @@ mod tests {
     fn job(arguments: &[&str]) -> Result<Job, String> {
         let words = ["tripline", "read", "a.pcap"].iter().chain(arguments);
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Read(read) => prepare(&read.judging, Mode::Read { deliver: read.deliver }, builtin(), Diagnostics::default()).map_err(|errors| errors.to_string()),
+            Command::Read(read) => {
+                let mode = Mode::Read { deliver: read.deliver };
+                prepare(&read.judging, mode, builtin(), Diagnostics::default()).map_err(|errors| errors.to_string())
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -4,8 +4,6 @@
 //! Must not know how scans are found; it gives the engine a job and takes what comes.
 //! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `reporter.rs`, `summary.rs`.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use tripline_plugin::OutputPlugin;
 
@@ -17,9 +15,9 @@ use super::{
     say, summary,
 };
 use crate::{
-    config::{Diagnostic, Diagnostics, Document, Place},
+    config::{Diagnostic, Diagnostics},
     engine::{self, Plan, signals::Stop},
-    source::{Archive, Filter, FilterError, Order, Sizes, Window},
+    source::{Archive, Order, Sizes, Window},
 };
 
 /// Reads captures and reports the scans in them.
@@ -28,7 +26,7 @@ use crate::{
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
-    let (filter, window) = (filter(args, &mut errors), window(args, &mut errors));
+    let (filter, window) = (job::filter(args.filter.as_deref(), &mut errors), window(args, &mut errors));
     let mode = Mode::Read { deliver: args.deliver };
     let Job { plan, rules, outputs } = job::prepare(&args.judging, mode, plugins, errors)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
@@ -53,12 +51,6 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     })
 }
 
-/// Which frames, if not all.
-fn filter(args: &args::Read, errors: &mut Diagnostics) -> Option<Filter> {
-    let expression = args.filter.as_deref()?;
-    Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
-}
-
 /// Which span of capture time, if not all.
 fn window(args: &args::Read, errors: &mut Diagnostics) -> Option<Window> {
     let window = Window::new(args.since, args.until);
@@ -67,22 +59,6 @@ fn window(args: &args::Read, errors: &mut Diagnostics) -> Option<Window> {
         errors.push(error.hint("it must be the later one"));
     }
     window.filter(|_| args.since.is_some() || args.until.is_some())
-}
-
-/// What is wrong with an expression, shown where it stands.
-fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterError) -> Diagnostic {
-    let message = format!("--filter: {reason}");
-    let error = match place {
-        Some(place) => {
-            let document = Document { name: "<the filter>".to_owned(), text: expression.to_owned() };
-            Place::new(&Arc::new(document), place).error(message)
-        }
-        None => Diagnostic::new(message),
-    };
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
 }
 
 fn order(args: &args::Read) -> Order {

@@ -39,12 +39,16 @@ const NOBODY: &str = "nobody";
 /// # Errors
 /// Wrong flags, rules, interfaces or outputs: then nothing was watched. Or the system refuses a step to less power.
 pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Failure> {
-    let Job { plan, rules, outputs } = job::prepare(&args.judging, Mode::Watch, plugins.to_vec(), Diagnostics::default())?;
+    let mut errors = Diagnostics::default();
+    // libpcap's ring has the kernel filter; without one it is done here. Checked is it here either way,
+    // since libpcap alone would ask the network for names.
+    let filter = job::filter(args.filter.as_deref(), &mut errors).filter(|_| args.backend == args::Backend::Raw);
+    let Job { plan, rules, outputs } = job::prepare(&args.judging, Mode::Watch, plugins.to_vec(), errors)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let hangup = Hangup::on_signal().context("cannot listen for signals")?;
     // Nobody can aim at a table whose order he cannot know.
     let key = getrandom::u64().context("the system gives no random number")?;
-    let mut live = open(args)?;
+    let mut live = open(args, plan.shards)?;
     let reporter = Reporter::start(rules, outputs, stop)?;
     if let Some(user) = args.user.as_deref().or_else(|| privileges::is_root().then_some(NOBODY)) {
         privileges::become_user(user).map_err(denied)?;
@@ -53,8 +57,8 @@ pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Fa
         say(&start_line(args, &live, &plan, reporter.router.rules()));
     }
     let mut watcher = Watcher { reporter, hangup, args, plugins };
-    let totals =
-        engine::run(&mut live, Plan { key: Some(key), ..plan }, &mut watcher).context("cannot start the workers")?;
+    let totals = engine::run(&mut live, Plan { key: Some(key), filter, ..plan }, &mut watcher)
+        .context("cannot start the workers")?;
     let mut summary = watcher.reporter.finish(&totals);
     // A signal is how a watch ends.
     summary.stopped = false;
@@ -74,7 +78,7 @@ fn denied(error: Denied) -> Failure {
     }
 }
 
-fn open(args: &args::Watch) -> Result<Live, Diagnostics> {
+fn open(args: &args::Watch, shards: usize) -> Result<Live, Diagnostics> {
     let mut interfaces = args.interface.clone();
     interfaces.sort();
     interfaces.dedup();
@@ -89,7 +93,7 @@ fn open(args: &args::Watch) -> Result<Live, Diagnostics> {
         promiscuous: !args.no_promisc,
         filter: args.filter.clone(),
     };
-    Live::open(&wanted, Sizes::default()).map_err(|refused| {
+    Live::open(&wanted, Sizes::for_workers(shards)).map_err(|refused| {
         let mut errors = Diagnostics::default();
         for refused in refused {
             let error = Diagnostic::new(format!("cannot watch {}", printable(&refused.to_string())));

@@ -140,8 +140,7 @@ mod tests {
     fn wires_that_take_turns_fill_a_batch_before_they_fill_the_memory() {
         let wires = [wire("eth0", 1), wire("wg0", 101)];
         let (mut batch, mut run) = (Batch::default(), Run::default());
-        let mut gather =
-            Gather { batch: &mut batch, run: &mut run, wires: &wires, sizes: Sizes::default() };
+        let mut gather = Gather { batch: &mut batch, run: &mut run, wires: &wires, sizes: Sizes::default() };
         let frames = (0..10_000).take_while(|n| {
             gather.frame(n % 2, Time(0), 60, b"frame");
             gather.room(256) > 0

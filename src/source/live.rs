@@ -56,7 +56,7 @@ pub struct Wanted {
     pub buffer: u32,
     /// See frames to others, too.
     pub promiscuous: bool,
-    /// Which frames, in libpcap's language.
+    /// Which frames, in libpcap's language: for the kernel's sake, so that the plain socket does without it.
     pub filter: Option<String>,
 }
 

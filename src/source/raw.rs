@@ -2,20 +2,19 @@
 //!
 //! In: interfaces. Out: their frames in the order in which they are read, stamped as they are.
 //! It costs a system call and a copy a frame, the kernel does not say what it lost, and VLAN tags that
-//! a network card took off are gone: libpcap's ring is the better way where there is one.
+//! a network card took off are gone: libpcap's ring is the better way where there is one. It does not
+//! filter: `engine` does, as for a file.
 //! Source: packet(7), as `pnet_datalink` uses it.
 //! Read next: `ring.rs` (the usual way), `gather.rs`.
 
 use std::{io::ErrorKind, path::Path, time::Duration};
 
-use pcap::{BpfProgram, Capture, Linktype};
 use pnet::datalink::{self, Channel, Config, DataLinkReceiver, NetworkInterface};
 
 use super::{
     LinkType,
     gather::{Gather, Wire},
     live::{Fault, Refused, Tap, Wanted, wall_clock},
-    ring,
 };
 
 /// A read waits so long for a frame, shared by all sockets: they are asked one after the other.
@@ -30,13 +29,8 @@ const TURN: usize = 1_024;
 /// Open sockets.
 pub(super) struct Raw {
     /// `None` once one cannot be read any more.
-    sockets: Vec<Option<Socket>>,
+    sockets: Vec<Option<Box<dyn DataLinkReceiver>>>,
     snaplen: usize,
-}
-
-struct Socket {
-    receiver: Box<dyn DataLinkReceiver>,
-    filter: Option<BpfProgram>,
 }
 
 impl Raw {
@@ -67,17 +61,16 @@ impl Tap for Raw {
 
     fn drain(&mut self, gather: &mut Gather<'_>) -> Result<bool, Fault> {
         for (wire, slot) in self.sockets.iter_mut().enumerate() {
-            let Some(Socket { receiver, filter }) = slot else { continue };
+            let Some(receiver) = slot else { continue };
             for _ in 0..TURN {
                 if gather.room(self.snaplen) == 0 {
                     return Ok(true);
                 }
                 match receiver.next() {
-                    Ok(frame) if filter.as_ref().is_none_or(|filter| filter.filter(frame)) => {
+                    Ok(frame) => {
                         let captured = frame.get(..self.snaplen).unwrap_or(frame);
                         gather.frame(wire, wall_clock(), frame.len() as u32, captured);
                     }
-                    Ok(_) => {}
                     Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => break,
                     Err(error) => {
                         *slot = None;
@@ -104,13 +97,12 @@ fn open(
     known: &[NetworkInterface],
     wanted: &Wanted,
     patience: Duration,
-) -> Result<(LinkType, Socket), Refusal> {
+) -> Result<(LinkType, Box<dyn DataLinkReceiver>), Refusal> {
     let lists = Some("`tripline interfaces` lists what there is; `any` needs --backend pcap");
     let interface = known.iter().find(|interface| interface.name == name);
     let interface = interface.ok_or_else(|| ("no such interface".to_owned(), lists))?;
     // Tunnels have no header of a link and no address on one; loopback has both, all zero.
     let link = if interface.is_point_to_point() { LinkType(101) } else { LinkType(1) };
-    let filter = wanted.filter.as_deref().map(|filter| compile(filter, link)).transpose()?;
     let config = Config {
         read_buffer_size: FRAME,
         read_timeout: Some(patience),
@@ -118,15 +110,8 @@ fn open(
         ..Config::default()
     };
     match datalink::channel(interface, config) {
-        Ok(Channel::Ethernet(_, receiver)) => Ok((link, Socket { receiver, filter })),
+        Ok(Channel::Ethernet(_, receiver)) => Ok((link, receiver)),
         Ok(_) => Err(("this sort of interface is not read by --backend raw".to_owned(), None)),
         Err(error) => Err((error.to_string(), Some("who is not root needs cap_net_raw, see docs/deploy.md"))),
     }
-}
-
-/// Filters here, since the socket has none: the same language, after the copy.
-fn compile(filter: &str, link: LinkType) -> Result<BpfProgram, Refusal> {
-    let dlt = if link == LinkType(1) { Linktype::ETHERNET } else { Linktype(12) };
-    let program = Capture::dead(dlt).and_then(|capture| capture.compile(filter, true));
-    program.map_err(|error| (ring::words(&error), Some("the language is that of pcap-filter(7)")))
 }

@@ -4,7 +4,7 @@
 //! wire of a tap must not overtake its question on the other.
 //! Must not wait for a packet anywhere but in `wait`: libpcap's own time-out begins with the first
 //! packet, so that a silent wire would hold up everything. Hence non-blocking handles and poll(2).
-//! Source: pcap(3PCAP); the kernel's Documentation/networking/packet_mmap.rst.
+//! Source: pcap(3PCAP); the kernel's `Documentation/networking/packet_mmap.rst`.
 //! Read next: `gather.rs`; `raw.rs` (the way without libpcap).
 
 use std::{collections::VecDeque, os::fd::AsFd, path::Path, time::Duration};
