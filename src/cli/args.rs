@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::when;
 use crate::{config::units, source::Time};
 
-/// Tells who is rattling the doors: finds port scans in captured traffic.
+/// Tells who is rattling the doors: finds port scans in captured and live traffic.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -48,6 +48,18 @@ Examples:
   tripline read --fail-on-scan -qq a.pcap       a script only wants to know whether there was one
   tripline read --ledger ledger.json archive/   and what the result rests on: SHA-256 of every file")]
     Read(Box<Read>),
+    /// Find the scans on a live wire: a span port, a tap, this machine's own interfaces
+    #[command(after_help = "\
+Examples:
+  tripline watch -i eth1                               a span port, until Ctrl-C
+  tripline watch -i eth1 -i eth2 -r rules/             both directions of a tap, your rules
+  tripline watch -i any --no-promisc -f eve            what this machine itself sees, for a machine
+  tripline watch -i eth1 --filter 'not net 10.9.0.0/16'
+Started by root it becomes `nobody` (--user) as soon as all is open. SIGHUP reads the rules anew and reopens files;
+SIGINT and SIGTERM end it, with what was recognised and the summary.")]
+    Watch(Box<Watch>),
+    /// List the interfaces that can be watched
+    Interfaces,
     /// Show what was decoded of each frame, one JSON line a frame
     #[command(after_help = "\
 Examples:
@@ -91,40 +103,19 @@ Examples:
 
 /// `tripline read`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub struct Read {
     /// Captures: files, folders (with all captures in them), '-' for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// A rules file, or a folder of them; all together are one set. Without it everything is
-    /// shown on standard output
-    #[arg(short, long, value_name = "PATH")]
-    pub rules: Vec<PathBuf>,
-
-    /// Detection presets, instead of those that the rules name
-    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
-    pub preset: Vec<String>,
-
-    /// What standard output gets: human, eve, eve-alert, scanlogd, or a line of your own as
-    /// `template:{timestamp} {src_ip} {scan.technique}`
-    #[arg(short, long, value_name = "NAME")]
-    pub format: Option<String>,
-
-    /// One more output for everything that no rule silences: plugin or plugin:key=value,key=value
-    /// (`tripline plugins` lists them). May be given several times
-    #[arg(short, long, value_name = "SPEC")]
-    pub output: Vec<String>,
+    /// How to judge and whom to tell.
+    #[command(flatten)]
+    pub judging: Judging,
 
     /// Feed outputs that leave the machine or start programs, too (syslog); without it, they are
     /// counted and named in the summary, so that an old archive cannot fill a SIEM by mistake
     #[arg(long)]
     pub deliver: bool,
-
-    /// Which phases of a scan's life standard output gets: begin, update, end
-    /// [default: all for eve, begin for scanlogd, end for human]
-    #[arg(long, value_name = "LIST")]
-    pub phases: Option<String>,
 
     /// In which order captures are read
     #[arg(long, value_enum, default_value_t = Order::Time)]
@@ -148,14 +139,6 @@ pub struct Read {
     #[arg(long, value_name = "EXPR")]
     pub filter: Option<String>,
 
-    /// Workers; the result does not depend on it [default: one a core]
-    #[arg(long, value_name = "N")]
-    pub shards: Option<NonZeroUsize>,
-
-    /// What the tables of sources and scans may take, instead of what the rules say
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
-    pub memory: Option<u64>,
-
     /// The key that spreads sources over the tables: 16 hexadecimal digits at most. Without it,
     /// it is made from the first frames, so that a run can be repeated
     #[arg(long, value_name = "HEX", value_parser = key)]
@@ -174,6 +157,86 @@ pub struct Read {
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
 
+    /// Bytes of a batch: the result must not depend on it, which tests want to see
+    #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]
+    pub batch: Option<u64>,
+}
+
+/// `tripline watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// An interface to watch, or several; `any` for all (`tripline interfaces` lists them)
+    #[arg(short, long, value_name = "IFACE", required = true, value_delimiter = ',')]
+    pub interface: Vec<String>,
+
+    /// How to judge and whom to tell.
+    #[command(flatten)]
+    pub judging: Judging,
+
+    /// Only frames that this matches, in the language of pcap-filter(7)
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+
+    /// Bytes of each frame that are captured: headers are enough
+    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+
+    /// The kernel's buffer for each interface: what comes in while this program is busy
+    #[arg(long, value_name = "SIZE", default_value = "32 MiB", value_parser = buffer)]
+    pub buffer: u32,
+
+    /// See frames that are for other machines, too (the default)
+    #[arg(long, overrides_with = "no_promisc")]
+    pub promisc: bool,
+
+    /// See only what this machine sends and gets
+    #[arg(long, overrides_with = "promisc")]
+    pub no_promisc: bool,
+
+    /// How to capture
+    #[arg(long, value_enum, default_value_t = Backend::Pcap)]
+    pub backend: Backend,
+
+    /// Whom root becomes when all is open; `root` for nobody else [default: nobody]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+/// How to judge and whom to tell: the same for archives and wires.
+#[derive(Debug, Args)]
+pub struct Judging {
+    /// A rules file, or a folder of them; all together are one set. Without it everything is
+    /// shown on standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+
+    /// Detection presets, instead of those that the rules name
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    pub preset: Vec<String>,
+
+    /// What standard output gets: human, eve, eve-alert, scanlogd, or a line of your own as
+    /// `template:{timestamp} {src_ip} {scan.technique}`
+    #[arg(short, long, value_name = "NAME")]
+    pub format: Option<String>,
+
+    /// One more output for everything that no rule silences: plugin or plugin:key=value,key=value
+    /// (`tripline plugins` lists them). May be given several times
+    #[arg(short, long, value_name = "SPEC")]
+    pub output: Vec<String>,
+
+    /// Which phases of a scan's life standard output gets: begin, update, end
+    /// [default: all for eve, begin for scanlogd, end for human]
+    #[arg(long, value_name = "LIST")]
+    pub phases: Option<String>,
+
+    /// Workers; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<NonZeroUsize>,
+
+    /// What the tables of sources and scans may take, instead of what the rules say
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub memory: Option<u64>,
+
     /// Fewer details: the first line of each event, and of the summary only what went wrong.
     /// Twice: no summary at all
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "verbose")]
@@ -182,10 +245,16 @@ pub struct Read {
     /// More details: the settings at the start, every reason in the summary
     #[arg(short, long)]
     pub verbose: bool,
+}
 
-    /// Bytes of a batch: the result must not depend on it, which tests want to see
-    #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]
-    pub batch: Option<u64>,
+/// How frames are captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// libpcap: a ring shared with the kernel
+    #[default]
+    Pcap,
+    /// A plain socket: slower, its losses are not known
+    Raw,
 }
 
 /// `tripline packets`.
@@ -252,6 +321,15 @@ pub enum Order {
     Given,
 }
 
+/// libpcap counts a ring's bytes with 31 bits.
+fn buffer(text: &str) -> Result<u32, String> {
+    let bytes = units::size(text).map_err(|error| error.to_string())?;
+    match u32::try_from(bytes) {
+        Ok(bytes @ 65_536..=0x7fff_ffff) => Ok(bytes),
+        _ => Err("a buffer has from 64 KiB to 2 GiB".to_owned()),
+    }
+}
+
 fn key(text: &str) -> Result<u64, String> {
     u64::from_str_radix(text, 16).map_err(|_| "a key is 1 to 16 hexadecimal digits".to_owned())
 }
@@ -295,9 +373,9 @@ mod tests {
             "b.pcap",
         ])
         .unwrap();
-        assert_eq!(read.preset, ["tripline", "scanlogd"]);
-        assert_eq!((read.memory, read.key, read.order), (Some(64 << 20), Some(0x1f), Order::Given));
-        assert_eq!((read.output.len(), read.paths.len()), (2, 2));
+        assert_eq!(read.judging.preset, ["tripline", "scanlogd"]);
+        assert_eq!((read.judging.memory, read.key, read.order), (Some(64 << 20), Some(0x1f), Order::Given));
+        assert_eq!((read.judging.output.len(), read.paths.len()), (2, 2));
     }
 
     #[test]
@@ -314,6 +392,29 @@ mod tests {
             assert!(error.contains(flag) && error.contains(why), "{arguments:?}: {error}");
         }
         assert!(read(&[]).unwrap_err().contains("PATH"));
+    }
+
+    #[test]
+    fn a_watch_needs_an_interface_and_sane_numbers() {
+        let watch = |arguments: &[&str]| {
+            let words = ["tripline", "watch"].iter().chain(arguments);
+            match Cli::try_parse_from(words) {
+                Ok(Cli { command: Command::Watch(watch) }) => Ok(*watch),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let both = watch(&["-i", "eth1,eth2", "-i", "eth3", "--no-promisc", "--promisc", "--buffer", "1 MiB"]).unwrap();
+        assert_eq!((both.interface.len(), both.no_promisc, both.buffer), (3, false, 1 << 20));
+        assert!(watch(&[]).unwrap_err().contains("--interface"));
+        for (flag, value, why) in [
+            ("--snaplen", "10", "64..=262144"),
+            ("--buffer", "4 GiB", "64 KiB to 2 GiB"),
+            ("--backend", "x", "pcap, raw"),
+        ] {
+            let error = watch(&["-i", "lo", flag, value]).unwrap_err();
+            assert!(error.contains(flag) && error.contains(why), "{error}");
+        }
     }
 
     #[test]

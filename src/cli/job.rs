@@ -1,49 +1,35 @@
 //! From flags and rules to a job that can be done, or all that is wrong with them.
 //!
-//! In: the flags of `read` and the program's output plugins. Out: a [`Job`]. Nothing is read
-//! but rules files, nothing is opened: a wrong word leaves no trace.
+//! In: the flags that `read` and `watch` share and the program's output plugins. Out: a [`Job`].
+//! Nothing is read but rules files, nothing is opened: a wrong word leaves no trace.
 //! Must not do the work.
-//! Read next: `read.rs`, which does.
+//! Read next: `read.rs` and `watch.rs`, which do.
 
 use std::{
     env,
     io::{IsTerminal, stdout},
-    path::PathBuf,
     sync::Arc,
 };
 
+use jiff::tz::TimeZone;
 use tripline_plugin::{ConfigError, OutputPlugin, Table};
 
-use super::{
-    args::{Order, Read},
-    known,
-    summary::many,
-};
+use super::{args::Judging, known, summary::many};
 use crate::{
     config::{Diagnostic, Diagnostics, Document, Place, diagnostic::printable, units::show_size},
     engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
-    source::{self, Filter, FilterError, Sizes, Window},
+    source::{Filter, FilterError},
 };
 
 /// Bytes for tables when nobody says otherwise.
 const MEMORY: u64 = 64 << 20;
 
-/// All that a run needs.
+/// What a run is to do with what it is given.
 #[derive(Debug)]
 pub struct Job {
-    /// What to read.
-    pub paths: Vec<PathBuf>,
-    /// In which order.
-    pub order: source::Order,
-    /// Whether captures are interleaved.
-    pub merge: bool,
-    /// Which span of capture time, if not all.
-    pub window: Option<Window>,
-    /// In what portions.
-    pub sizes: Sizes,
     /// How to find scans.
     pub plan: Plan,
     /// What to do about them.
@@ -52,59 +38,61 @@ pub struct Job {
     pub outputs: Vec<OutputConfig>,
 }
 
-/// Puts a job together.
+/// Whether packets wait for the program or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// An archive: nothing may be lost, times are in UTC.
+    Read {
+        /// Outputs that leave the machine are fed, too.
+        deliver: bool,
+    },
+    /// A wire: outputs do not hold packets up, times are local.
+    Watch,
+}
+
+/// Puts a job together. `errors` is what is wrong with flags that only one command has.
 ///
 /// # Errors
 /// All that is wrong with the rules; else all that is wrong with the flags.
-pub fn prepare(args: &Read, plugins: Vec<OutputPlugin>) -> Result<Job, Diagnostics> {
-    let look = Look { colour: has_colour(), quiet: args.quiet > 0, ..Look::default() };
-    let setting = Setting { plugins, look, live: false, deliver: args.deliver };
+pub fn prepare(
+    args: &Judging,
+    mode: Mode,
+    plugins: Vec<OutputPlugin>,
+    mut errors: Diagnostics,
+) -> Result<Job, Diagnostics> {
+    let (live, deliver, zone) = match mode {
+        Mode::Watch => (true, true, TimeZone::system()),
+        Mode::Read { deliver } => (false, deliver, TimeZone::UTC),
+    };
+    let look = Look { zone, colour: has_colour(), quiet: args.quiet > 0 };
+    let setting = Setting { plugins, look, live, deliver };
     let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
         [] => Rules::builtin_default(known),
         paths => Rules::load(paths, known),
     })?;
-    let mut errors = Diagnostics::default();
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
     let outputs = outputs(args, &mut rules, &setting, &mut errors);
-    let filter = args.filter.as_deref().and_then(|expression| {
-        Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
-    });
-    let window = Window::new(args.since, args.until);
-    if window.is_none() {
-        errors
-            .push(Diagnostic::new("--until: there is no time between --since and it").hint("it must be the later one"));
-    }
-    let plan = Plan { filter, ..plan(args, &presets, thresholds, rules.detect.memory) };
-    let sizes = Sizes::for_workers(plan.shards);
-    let batch_bytes = args.batch.map_or(sizes.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    let job = Job {
-        paths: args.paths.clone(),
-        order: match args.order {
-            Order::Time => source::Order::Time,
-            Order::Name => source::Order::Name,
-            Order::Given => source::Order::Given,
-        },
-        merge: args.merge,
-        window: window.filter(|_| args.since.is_some() || args.until.is_some()),
-        sizes: Sizes { batch_bytes: batch_bytes.max(1), ..sizes },
-        plan,
-        rules,
-        outputs,
-    };
+    let job = Job { plan: plan(args, &presets, thresholds, rules.detect.memory), rules, outputs };
     errors.none_or(job)
 }
 
-fn plan(args: &Read, presets: &[String], thresholds: Thresholds, memory: Option<u64>) -> Plan {
+fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Option<u64>) -> Plan {
     let memory = args.memory.or(memory).unwrap_or(MEMORY);
     Plan {
         shards: args.shards.map_or_else(engine::cores, usize::from),
         memory: usize::try_from(memory).unwrap_or(usize::MAX),
-        key: args.key,
+        key: None,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
         references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
         filter: None,
     }
+}
+
+/// Which frames, if not all.
+pub fn filter(expression: Option<&str>, errors: &mut Diagnostics) -> Option<Filter> {
+    let expression = expression?;
+    Filter::new(expression).map_err(|error| errors.push(filter_error(expression, error))).ok()
 }
 
 /// What is wrong with an expression, shown where it stands.
@@ -125,7 +113,7 @@ fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterErr
 
 /// The outputs of the rules and of the command line, which `-f` and `--phases` change where
 /// they go to standard output.
-fn outputs(args: &Read, rules: &mut Rules, setting: &Setting, errors: &mut Diagnostics) -> Vec<OutputConfig> {
+fn outputs(args: &Judging, rules: &mut Rules, setting: &Setting, errors: &mut Diagnostics) -> Vec<OutputConfig> {
     let mut wrong = |flag: &str, ConfigError { reason, hint, .. }: ConfigError| {
         let error = Diagnostic::new(format!("{flag}: {reason}"));
         errors.push(match hint {
@@ -238,7 +226,10 @@ mod tests {
     fn job(arguments: &[&str]) -> Result<Job, String> {
         let words = ["tripline", "read", "a.pcap"].iter().chain(arguments);
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Read(read) => prepare(&read, builtin()).map_err(|errors| errors.to_string()),
+            Command::Read(read) => {
+                let mode = Mode::Read { deliver: read.deliver };
+                prepare(&read.judging, mode, builtin(), Diagnostics::default()).map_err(|errors| errors.to_string())
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -298,8 +289,8 @@ mod tests {
 
     #[test]
     fn flags_choose_the_plan() {
-        let plan = job(&["--shards", "7", "--memory", "1 MiB", "--key", "ff", "-p", "scanlogd"]).unwrap().plan;
-        assert_eq!((plan.shards, plan.memory, plan.key), (7, 1 << 20, Some(255)));
+        let plan = job(&["--shards", "7", "--memory", "1 MiB", "-p", "scanlogd"]).unwrap().plan;
+        assert_eq!((plan.shards, plan.memory), (7, 1 << 20));
         assert!(plan.thresholds.is_none() && plan.references.len() == 1);
         let plan = job(&[]).unwrap().plan;
         assert!(plan.thresholds.is_some() && plan.references.is_empty() && plan.memory == 64 << 20);

@@ -4,9 +4,10 @@
 //! else on standard error, and the one place where exit statuses are made.
 //! Must not find scans: it asks the engine.
 //!
-//! Read next: `args.rs` (every flag), `read.rs` (the main command), `summary.rs`, `progress.rs`.
+//! Read next: `args.rs` (every flag), `read.rs` and `watch.rs` (the main commands), `summary.rs`, `progress.rs`.
 
 pub mod args;
+pub mod interfaces;
 pub mod job;
 pub mod known;
 pub mod ledger;
@@ -15,11 +16,13 @@ pub mod plugins;
 pub mod progress;
 pub mod read;
 pub mod report_file;
+pub mod reporter;
 pub mod rules;
 pub mod rules_test;
 pub mod sample_events;
 pub mod summary;
 pub mod summary_file;
+pub mod watch;
 pub mod when;
 
 use std::{
@@ -106,6 +109,8 @@ pub fn run_with(program: Program) -> ExitCode {
 fn run(command: &Command, program: Program) -> Result<Outcome, Failure> {
     match command {
         Command::Read(args) => read::read(args, program.plugins),
+        Command::Watch(args) => watch::watch(args, &program.plugins),
+        Command::Interfaces => interfaces::interfaces(),
         Command::Packets(args) => packets::packets(&args.paths),
         Command::Rules { command } => rules::rules(command, program.plugins),
         Command::Plugins { name } => plugins::plugins(name.as_deref(), &program.plugins),

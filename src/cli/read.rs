@@ -2,39 +2,33 @@
 //!
 //! In: flags. Out: events at the outputs, the summary on standard error, the outcome.
 //! Must not know how scans are found; it gives the engine a job and takes what comes.
-//! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `summary.rs`.
+//! Read next: `job.rs` (what is to be done), `engine/run.rs` (who does it), `reporter.rs`, `summary.rs`.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tripline_plugin::{Event, OutputPlugin};
+use tripline_plugin::OutputPlugin;
 
 use super::{
     Failure, Outcome, args,
-    job::{self, Job},
+    job::{self, Job, Mode},
     ledger,
     progress::Progress,
     report_file::ReportFile,
+    reporter::{Reporter, detail},
     rules::warn,
-    say,
-    summary::{self, Detail},
-    summary_file,
+    say, summary, summary_file,
 };
 use crate::{
-    config::{Diagnostic, Diagnostics, diagnostic::printable},
+    config::{Diagnostic, Diagnostics},
     engine::{
-        self, Sink,
+        self, Plan,
         ledger::{Input, Ledger},
         signals::Stop,
-        summary::{Delivered, Summary},
+        summary::Summary,
     },
-    output::{Outputs, Phases},
-    rules::{Route, Router},
-    source::{Archive, Trouble},
+    source::{Archive, Order, Sizes, Window},
 };
 
 /// Reads captures and reports the scans in them.
@@ -42,40 +36,28 @@ use crate::{
 /// # Errors
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
-    let Job { paths, order, merge, window, sizes, plan, rules, outputs } = job::prepare(args, plugins)?;
+    let mut errors = Diagnostics::default();
+    let (filter, window) = (job::filter(args.filter.as_deref(), &mut errors), window(args, &mut errors));
+    let mode = Mode::Read { deliver: args.deliver };
+    let Job { plan, rules, outputs } = job::prepare(&args.judging, mode, plugins, errors)?;
     let reports = Reports::begin(args)?;
-    if args.quiet == 0 {
+    if args.judging.quiet == 0 {
         warn(&rules);
     }
-    if args.verbose {
+    if args.judging.verbose {
         say(&format!("{}\n", job::settings(&plan, &outputs)));
     }
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
-    let screens = screens.map(|(number, config)| (number, config.phases)).collect();
-    let outputs = Outputs::start(outputs).map_err(|refused| {
-        let mut errors = Diagnostics::default();
-        for refused in refused {
-            errors.push(Diagnostic::new(refused.to_string()));
-        }
-        errors
-    })?;
-    let mut archive = Archive::open(&paths, order, sizes);
+    let mut reporter = Reporter::start(rules, outputs, stop)?;
+    let mut archive = Archive::open(&args.paths, order(args), sizes(args, plan.shards));
     if let Some(window) = window {
         archive = archive.within(window);
     }
-    if merge {
+    if args.merge {
         archive = archive.merged();
     }
-    let mut reporter = Reporter {
-        router: Router::new(rules),
-        outputs,
-        screens,
-        summary: Summary::default(),
-        progress: Progress::new(archive.total_bytes(), args.quiet == 0),
-        stop,
-        unknown_link: None,
-    };
+    reporter.progress = Progress::new(archive.total_bytes(), args.judging.quiet == 0);
+    let plan = Plan { key: args.key, filter, ..plan };
     let workers = "cannot start the workers";
     let (totals, inputs) = if reports.ledger.is_some() {
         let mut ledger = Ledger::of(&mut archive).context("cannot start the ledger")?;
@@ -85,17 +67,9 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     } else {
         (engine::run(&mut archive, plan, &mut reporter).context(workers)?, None)
     };
-    let mut summary = reporter.finish();
-    summary.add_totals(&totals);
-    summary.left_out = archive.left_out();
-    summary.late = archive.late();
-    let detail = match (args.quiet, args.verbose) {
-        (2.., _) => None,
-        (1, _) => Some(Detail::Least),
-        (0, true) => Some(Detail::Most),
-        (0, false) => Some(Detail::Usual),
-    };
-    say(&detail.map(|detail| summary::render(&summary, detail)).unwrap_or_default());
+    let mut summary = reporter.finish(&totals);
+    (summary.left_out, summary.late) = (archive.left_out(), archive.late());
+    say(&detail(&args.judging).map(|detail| summary::render(&summary, detail)).unwrap_or_default());
     reports.write(&summary, inputs.as_deref())?;
     Ok(match () {
         () if !summary.is_whole() => Outcome::Incomplete,
@@ -140,92 +114,26 @@ impl Reports {
     }
 }
 
-/// Takes what the engine finds: routes, delivers, counts, complains.
-struct Reporter {
-    router: Router,
-    outputs: Outputs,
-    /// Those that write where the progress bar may stand, and which phases they get.
-    screens: Vec<(usize, Phases)>,
-    summary: Summary,
-    progress: Progress,
-    stop: Stop,
-    /// The last file that was named for its link type: it is named once.
-    unknown_link: Option<PathBuf>,
+/// Which span of capture time, if not all.
+fn window(args: &args::Read, errors: &mut Diagnostics) -> Option<Window> {
+    let window = Window::new(args.since, args.until);
+    if window.is_none() {
+        let error = Diagnostic::new("--until: there is no time between --since and it");
+        errors.push(error.hint("it must be the later one"));
+    }
+    window.filter(|_| args.since.is_some() || args.until.is_some())
 }
 
-impl Reporter {
-    /// Says something above the bar.
-    fn complain(&mut self, what: &str) {
-        self.progress.clear();
-        say(&format!("tripline: {}\n", printable(what)));
-    }
-
-    /// Tells of outputs that failed or do not get through, each once.
-    fn announce_failures(&mut self) {
-        for (name, what) in self.outputs.troubles() {
-            self.complain(&format!("output `{name}` {what}"));
-        }
-        for (name, why) in self.outputs.failures() {
-            self.complain(&format!("output `{name}` has failed: {why}"));
-        }
-    }
-
-    /// Counts an event that has been routed, and hands it to its outputs.
-    fn deliver(&mut self, event: Event, route: &Route) {
-        self.summary.count(&event, route);
-        if self.screens.iter().any(|(number, phases)| route.outputs.contains(*number) && phases.pass(&event)) {
-            self.progress.step_aside();
-        }
-        let outputs: Vec<usize> = route.outputs.iter().collect();
-        self.outputs.deliver(&Arc::new(event), &outputs);
-    }
-
-    /// Tells what limits still hold, and waits for the outputs.
-    fn finish(mut self) -> Summary {
-        for (digest, route) in self.router.last_digests() {
-            self.deliver(digest, &route);
-        }
-        self.progress.clear();
-        self.announce_failures();
-        self.summary.stopped = self.stop.is_asked();
-        let delivered = self.outputs.finish().into_iter().map(|stats| Delivered {
-            name: stats.name,
-            delivered: stats.delivered,
-            lost: stats.dropped + stats.rejected,
-            withheld: stats.withheld,
-            error: stats.error,
-        });
-        self.summary.outputs = delivered.collect();
-        self.summary
+fn order(args: &args::Read) -> Order {
+    match args.order {
+        args::Order::Time => Order::Time,
+        args::Order::Name => Order::Name,
+        args::Order::Given => Order::Given,
     }
 }
 
-impl Sink for Reporter {
-    fn event(&mut self, mut event: Event) {
-        let now = self.router.time_of(&event);
-        for (digest, route) in self.router.digests(now) {
-            self.deliver(digest, &route);
-        }
-        let route = self.router.route(&mut event);
-        self.deliver(event, &route);
-    }
-
-    fn trouble(&mut self, trouble: Trouble) {
-        self.summary.unread += 1;
-        self.complain(&trouble.to_string());
-    }
-
-    fn unknown_link(&mut self, path: &Path, number: u64, reason: &str) {
-        if self.unknown_link.as_deref() != Some(path) {
-            self.unknown_link = Some(path.to_owned());
-            self.summary.unread += 1;
-            self.complain(&format!("{}: frame {number}: {reason}", path.display()));
-        }
-    }
-
-    fn progress(&mut self, bytes: u64, frames: u64) -> bool {
-        self.progress.advance(bytes, frames);
-        self.announce_failures();
-        !self.stop.is_asked() && self.outputs.is_alive()
-    }
+fn sizes(args: &args::Read, workers: usize) -> Sizes {
+    let usual = Sizes::for_workers(workers);
+    let batch_bytes = args.batch.map_or(usual.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    Sizes { batch_bytes: batch_bytes.max(1), ..usual }
 }

@@ -108,6 +108,14 @@ fn write_troubles(to: &mut String, summary: &Summary) -> fmt::Result {
     if summary.unread > 0 {
         row(to, "not read", &format!("{} as said above", many(summary.unread, "input")))?;
     }
+    if summary.lost > 0 {
+        let frames = many(summary.lost, "frame");
+        row(
+            to,
+            "not seen",
+            &format!("{frames}, for want of room in the kernel: give more with --buffer, or less to do with --filter"),
+        )?;
+    }
     for Delivered { name, lost, error, .. } in &summary.outputs {
         let why = error.as_deref().map(|error| format!(": {}", printable(error))).unwrap_or_default();
         if *lost > 0 || !why.is_empty() {
@@ -299,6 +307,12 @@ mod tests {
         lost      1 event for archive: disk� full
         "#);
         assert_eq!(render(&Summary::default(), Detail::Least), "");
+    }
+
+    #[test]
+    fn what_the_kernel_lost_is_said_however_little_is_wanted() {
+        let text = render(&Summary { lost: 1_234, ..Summary::default() }, Detail::Least);
+        assert!(text.starts_with("not seen  1,234 frames") && text.contains("--buffer"), "{text}");
     }
 
     #[test]

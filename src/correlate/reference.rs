@@ -19,6 +19,14 @@ impl Reference {
         (name == "scanlogd").then(|| Self::Scanlogd(Box::default()))
     }
 
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Scanlogd(_) => "scanlogd",
+        }
+    }
+
     /// Takes the next packet.
     pub fn see(&mut self, o: &Observation) -> Option<Finding> {
         match self {

@@ -1,13 +1,14 @@
-//! From a packet's place in the run to the file and frame that a person can look up.
+//! From a packet's place in the run to what a person can look up: file and frame, or interface.
 //!
-//! In: batches, as they come. Out: path and frame number. One entry a file, but where frames of a file are
-//! left out or files are merged: there one for each run of frames that lie together in a file.
+//! In: batches, as they come. Out: path and frame number, or the interface's name. One entry a file, but where
+//! frames of a file are left out or files are merged: there one for each run of frames that lie together in a
+//! file. Of interfaces one for each change from one to another.
 
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use crate::source::Batch;
 
-/// Runs that are remembered. Only merged files have so many; an event that is decided by a frame further
+/// Runs that are remembered. Only merged files and several interfaces have so many; an event that is decided by a frame further
 /// back (by a time-out, mostly) then names no frame.
 const RUNS: usize = 1 << 20;
 
@@ -16,6 +17,8 @@ const RUNS: usize = 1 << 20;
 pub struct Locator {
     /// In order of their first frame.
     runs: VecDeque<Run>,
+    /// They are of interfaces.
+    live: bool,
 }
 
 /// Frames that lie together in a file.
@@ -30,6 +33,7 @@ struct Run {
 impl Locator {
     /// Takes note of a batch.
     pub fn note(&mut self, batch: &Batch) {
+        self.live |= batch.wire.live;
         if let Some(path) = &batch.origin {
             for piece in &batch.pieces {
                 self.add(piece.first_seq, piece.first_number, path);
@@ -53,12 +57,25 @@ impl Locator {
         self.runs.push_back(Run { seq, number, path: Arc::clone(path) });
     }
 
-    /// The file of a packet and its number in it, from 1.
+    /// The interface that a packet came from, when live; of an event without a packet (`None`) the only one.
+    #[must_use]
+    pub fn interface(&self, seq: Option<u64>) -> Option<&Path> {
+        match seq.filter(|_| self.live) {
+            Some(seq) => self.run(seq).map(|run| &*run.path),
+            None => self.runs.front().filter(|_| self.live && self.runs.len() == 1).map(|run| &*run.path),
+        }
+    }
+
+    /// The file of a packet and its number in it, from 1; nothing when live.
     #[must_use]
     pub fn locate(&self, seq: u64) -> Option<(&Path, u64)> {
-        let after = self.runs.partition_point(|run| run.seq <= seq);
-        let run = self.runs.get(after.checked_sub(1)?)?;
+        let run = self.run(seq).filter(|_| !self.live)?;
         Some((&run.path, run.number + (seq - run.seq)))
+    }
+
+    fn run(&self, seq: u64) -> Option<&Run> {
+        let after = self.runs.partition_point(|run| run.seq <= seq);
+        self.runs.get(after.checked_sub(1)?)
     }
 }
 
@@ -79,6 +96,19 @@ mod tests {
             assert_eq!(found(seq), Some((path.to_owned(), number)), "{seq}");
         }
         assert_eq!(locator.runs.len(), 3);
+    }
+
+    #[test]
+    fn a_live_packet_is_of_the_interface_that_had_its_turn() {
+        let (a, b): (Arc<Path>, Arc<Path>) = (Path::new("eth0").into(), Path::new("eth1").into());
+        let mut locator = Locator { live: true, ..Locator::default() };
+        // The second batch of one interface changes nothing.
+        locator.add(0, 1, &a);
+        locator.add(5, 6, &a);
+        assert_eq!([Some(7), None].map(|seq| locator.interface(seq)), [Some(&*a); 2]);
+        locator.add(8, 9, &b);
+        assert_eq!([Some(7), Some(8), None].map(|seq| locator.interface(seq)), [Some(&*a), Some(&*b), None]);
+        assert_eq!(locator.locate(7), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Reading an archive: the one loop that drives all stages.
+//! Reading an archive or watching a wire: the one loop that drives all stages.
 //!
 //! In: a source, a [`Plan`]. Out: events in order, to a [`Sink`]; and what was counted.
 //! Three batches are under way at a time: while the workers decode one and run the cells over the one
 //! before it, this thread reads the next and correlates what came of the one before both. Each lies in
-//! buffers of its own; nothing is shared that anybody writes.
+//! buffers of its own; nothing is shared that anybody writes. When a live source says that no more waits
+//! behind a batch, nothing is read until that one is through, so that its events do not wait for packets.
 
 use std::{
     collections::VecDeque,
@@ -68,6 +69,8 @@ pub struct Totals {
     pub losses: Losses,
     /// Times that the capture's clock went back by more than jitter.
     pub rebased: u32,
+    /// Frames that a live capture lost before they came here.
+    pub lost: u64,
     /// The run was ended early.
     pub stopped: bool,
 }
@@ -94,7 +97,8 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
     let mut more = feed.pull(&mut fresh.batch, sink);
     while more || !decoded.batch.pieces.is_empty() {
-        front.locator.note(&fresh.batch);
+        front.note(&fresh.batch);
+        let (clock, hold) = (fresh.batch.clock, fresh.batch.wire.lull || decoded.batch.wire.lull);
         if let Some(filter) = &mut filter {
             prepare(filter, &fresh.batch, sink);
         }
@@ -109,6 +113,10 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
                 jobs.spawn(move || work.digest(batch, piece, wanted));
             }
             front.deliver(sink);
+            if hold {
+                spare.batch.pass(clock);
+                return more;
+            }
             more && feed.pull(&mut spare.batch, sink)
         });
         front.take(cells.iter_mut(), take(&mut decoded.findings));
@@ -117,7 +125,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
             complain(&mut fresh, sink);
             (totals.rebased, last) = (fresh.batch.clock.rebased, fresh.batch.clock.now());
         }
-        decoded.batch.pieces.clear();
+        decoded.batch.clear();
         swap(&mut decoded, &mut fresh);
         swap(&mut fresh, &mut spare);
         more = pulled;
@@ -134,7 +142,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     }
     totals.defragmented = *defragmenter.counts();
     totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
-    totals.stopped = feed.stopped;
+    (totals.lost, totals.stopped) = (front.lost, feed.stopped);
     Ok(totals)
 }
 
@@ -149,18 +157,16 @@ fn prepare(filter: &mut Filter, batch: &Batch, sink: &mut dyn Sink) {
 
 /// Runs some cells, of which the first has the number `first`, over a decoded batch.
 fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
-    if lot.batch.pieces.is_empty() {
-        return;
-    }
     for (cell, number) in cells.iter_mut().zip(first..) {
         for work in lot.done() {
             work.scattered.of(number).for_each(|sighting| cell.see(sighting));
         }
+        // Without frames, too: time goes on while a wire is silent.
         cell.advance(lot.batch.clock.now());
     }
 }
 
-/// Says once for a file that it holds frames which nobody can decode.
+/// Says once for a file or an interface that it gives frames which nobody can decode.
 fn complain(lot: &mut Lot, sink: &mut dyn Sink) {
     let unknown = lot.done_mut().iter_mut().filter_map(|work| work.counts.unknown_link.take()).min_by_key(|u| u.2);
     if let Some((link, number, seq)) = unknown
@@ -180,7 +186,7 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Fills `batch`; false at the end.
+    /// Fills `batch`, or has its clock go on; false at the end.
     fn pull(&mut self, batch: &mut Batch, sink: &mut dyn Sink) -> bool {
         batch.pieces.clear();
         if let Some(held) = self.held.pop_front() {
@@ -196,6 +202,11 @@ impl Feed<'_> {
                     return true;
                 }
                 Pull::Trouble(trouble) => sink.trouble(trouble),
+                // On a wire time has gone on, which the stages are to know.
+                Pull::Idle if batch.wire.live => {
+                    self.stopped = !sink.progress(0, 0);
+                    return true;
+                }
                 Pull::Idle => {}
                 Pull::End => self.ended = true,
             }
@@ -231,12 +242,21 @@ struct Front {
     correlate: Correlate,
     locator: Locator,
     findings: Vec<Finding>,
+    /// Frames that the capture has lost so far.
+    lost: u64,
 }
 
 impl Front {
     fn new(plan: &Plan, key: &Key) -> Self {
         let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
-        Self { correlate: Correlate::new(key, thresholds), locator: Locator::default(), findings: Vec::new() }
+        let (locator, findings, lost) = Default::default();
+        Self { correlate: Correlate::new(key, thresholds), locator, findings, lost }
+    }
+
+    /// Takes note of where a batch comes from and what is missing before it.
+    fn note(&mut self, batch: &Batch) {
+        self.locator.note(batch);
+        self.lost = self.lost.max(batch.wire.lost);
     }
 
     /// Takes what cells and reference presets found in one batch.
@@ -247,13 +267,17 @@ impl Front {
 
     /// Judges it and hands the events on, in order.
     fn deliver(&mut self, sink: &mut dyn Sink) {
-        let Self { correlate, locator, findings } = self;
+        let Self { correlate, locator, findings, lost } = self;
         correlate.settle(|finding| findings.push(finding));
         findings.sort_by_key(|finding| finding.order);
         for Finding { seq, mut event, .. } in findings.drain(..) {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());
                 event.pcap_cnt = Some(number);
+            }
+            event.in_iface = locator.interface(seq).map(|name| name.display().to_string());
+            if let Some(scan) = &mut event.scan {
+                scan.completeness.drops = *lost;
             }
             sink.event(event);
         }

@@ -1,8 +1,8 @@
-//! SIGINT and SIGTERM as a flag that is looked at between batches.
+//! SIGINT and SIGTERM, and SIGHUP, as flags that are looked at between batches.
 //!
-//! In: signals. Out: a flag. What was recognised is still written; a second signal ends the
+//! In: signals. Out: flags. What was recognised is still written; a second signal to end ends the
 //! program at once, for who cannot wait.
-//! Must not know what is stopped.
+//! Must not know what is stopped, or done anew.
 //! Read next: `run.rs`, whose `progress` asks for it.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
 };
 
@@ -46,9 +46,38 @@ impl Stop {
     }
 }
 
+/// Whether somebody asked for settings and files to be looked at anew.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(Arc<AtomicBool>);
+
+impl Hangup {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The system refuses to.
+    pub fn on_signal() -> io::Result<Self> {
+        let hangup = Self::default();
+        flag::register(SIGHUP, Arc::clone(&hangup.0))?;
+        Ok(hangup)
+    }
+
+    /// Whether a signal has come since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hangup_is_told_once() {
+        let hangup = Hangup::on_signal().unwrap();
+        assert!(!hangup.take());
+        signal_hook::low_level::raise(SIGHUP).unwrap();
+        assert!(hangup.take() && !hangup.take());
+    }
 
     #[test]
     fn a_signal_raises_the_flag_and_does_not_end_the_program() {

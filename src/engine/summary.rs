@@ -46,6 +46,8 @@ pub struct Summary {
     pub syns: u64,
     /// See `syns`.
     pub syn_acks: u64,
+    /// Frames that a live capture lost before they could be looked at.
+    pub lost: u64,
     /// What the tables had to give up for want of memory.
     pub evicted: u64,
     /// Times that the capture's clock stepped back by more than jitter.
@@ -122,7 +124,7 @@ impl Summary {
         self.span = counts.first.zip(counts.last);
         (self.syns, self.syn_acks) = (counts.syns, counts.syn_acks);
         self.evicted = totals.losses.contacts + totals.losses.suspects;
-        self.rebased = totals.rebased;
+        (self.lost, self.rebased) = (totals.lost, totals.rebased);
         let named = (0..=u8::MAX).map(|protocol| decode::describe::name(protocol).into_owned()).zip(&counts.protocols);
         self.protocols.extend(named.filter(|(_, count)| **count > 0).map(|(name, count)| (name, *count)));
         let skipped = Skip::ALL.iter().zip(&counts.skipped).filter(|(_, count)| **count > 0);

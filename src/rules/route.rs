@@ -131,6 +131,12 @@ impl Router {
         self.digests.due(i64::MAX, self.now, &self.rules.rules)
     }
 
+    /// Goes on with other rules, in which outputs have the same numbers. Who got the `begin` of a scan still
+    /// gets its `end`; limits, which go by a rule's number, begin anew.
+    pub fn reload(&mut self, rules: Rules) {
+        (self.rules, self.windows) = (rules, Windows::default());
+    }
+
     /// Writes direction, severity and rule into the event, and says who gets it.
     pub fn route(&mut self, event: &mut Event) -> Route {
         self.now = self.time_of(event);

@@ -1,11 +1,11 @@
-//! Where frames come from: capture files, folders, standard input.
+//! Where frames come from: capture files, folders, standard input, live wires.
 //!
-//! In: paths. Out: [`Batch`]es of whole records, cut into [`Piece`]s that workers take,
+//! In: paths or interfaces. Out: [`Batch`]es of whole records, cut into [`Piece`]s that workers take,
 //! with the [`clock`] at each border; and [`Trouble`] for what could not be read.
 //! Must not know what a frame means: it frames bytes and keeps the clock.
 //!
 //! Read next: `clock.rs`, `pcap.rs` and `pcapng.rs` (the formats), `archive.rs` (many
-//! files as one stream), `walk.rs` (what a worker does with a piece).
+//! files as one stream), `walk.rs` (what a worker does with a piece), `live.rs` (a wire).
 
 mod ahead;
 pub mod archive;
@@ -15,7 +15,10 @@ mod cut;
 mod filter;
 mod find;
 mod flaw;
+mod gather;
 mod input;
+pub mod interfaces;
+pub mod live;
 mod lz4;
 mod magic;
 mod merge;
@@ -25,7 +28,9 @@ mod pcap;
 mod pcapng;
 #[cfg(test)]
 mod properties;
+mod raw;
 mod reader;
+mod ring;
 mod tail;
 mod walk;
 mod window;
@@ -37,6 +42,7 @@ pub use archive::{Archive, LeftOut, Order};
 pub use clock::{Clock, Time};
 pub use filter::{Filter, FilterError};
 pub use find::Passed;
+pub use live::Live;
 pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
@@ -147,6 +153,8 @@ pub struct Batch {
     pub origin: Option<Arc<Path>>,
     /// Then: where which file's frames begin, in order.
     pub places: Vec<Place>,
+    /// What only a live source has to say.
+    pub wire: Wire,
     /// Bytes of the input that this batch used up, for the progress bar: of the file
     /// as it lies on the disk.
     pub consumed: u64,
@@ -161,6 +169,32 @@ impl Batch {
         let place = after.checked_sub(1).and_then(|before| self.places.get(before));
         self.origin.as_ref().or_else(|| place.map(|place| &place.path))
     }
+}
+
+impl Batch {
+    /// Forgets its frames; keeps its buffers, and what is in them: clearing them would cost as much as filling.
+    pub fn clear(&mut self) {
+        self.pieces.clear();
+        self.places.clear();
+        self.wire.lull = false;
+    }
+
+    /// Makes it one of no frames at this time, which lets those before it go on their way.
+    pub fn pass(&mut self, clock: Clock) {
+        self.clear();
+        self.clock = clock;
+    }
+}
+
+/// What a live source says of a batch beside its frames; of a file nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wire {
+    /// Its places are interfaces.
+    pub live: bool,
+    /// No more waits behind this batch: what is under way must not wait for the next one.
+    pub lull: bool,
+    /// Frames that the capture has lost since it began.
+    pub lost: u64,
 }
 
 /// How much at once. Whatever is chosen, the same frames come out: it is speed and memory.

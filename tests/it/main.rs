@@ -39,6 +39,8 @@ mod rules;
 mod scanlogd;
 // Two commands do it all on a bare machine.
 mod setup;
+// Real scans on real wires, in namespaces of their own.
+mod watch;
 
 // ---- The project itself ----------------------------------------------------
 
