@@ -59,6 +59,10 @@ Started by root it becomes `nobody` (--user) as soon as all is open. SIGHUP read
 SIGINT and SIGTERM end it, with what was recognised and the summary.")]
     Watch(Box<Watch>),
     /// List the interfaces that can be watched
+    #[command(after_help = "\
+Examples:
+  tripline interfaces                           which there are, and whether they are up
+  tripline interfaces | grep ether              those that a span port could be plugged into")]
     Interfaces,
     /// Show what was decoded of each frame, one JSON line a frame
     #[command(after_help = "\

@@ -97,6 +97,22 @@ impl Reporter {
         self.outputs.deliver(&Arc::new(event), &outputs);
     }
 
+    /// Goes on with other rules. What limits of the old ones hold is told first: the new ones know nothing of it.
+    pub fn reload(&mut self, rules: Rules) {
+        for (digest, route) in self.router.last_digests() {
+            self.deliver(digest, &route);
+        }
+        self.router.reload(rules);
+    }
+
+    /// Tells what limits held in windows that are over at `now`, nanoseconds since 1970: on a silent wire no
+    /// event does.
+    pub fn digests(&mut self, now: i64) {
+        for (digest, route) in self.router.digests(now) {
+            self.deliver(digest, &route);
+        }
+    }
+
     /// Tells what limits still hold, waits for the outputs, and says what all came to.
     pub fn finish(mut self, totals: &Totals) -> Summary {
         for (digest, route) in self.router.last_digests() {

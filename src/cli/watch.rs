@@ -9,6 +9,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use tripline_plugin::{Event, OutputPlugin};
 
 use super::{
@@ -152,7 +153,7 @@ impl Watcher<'_> {
             Ok(job) => {
                 let (taken, words) = compare(self.reporter.router.rules(), &job.rules);
                 if taken {
-                    self.reporter.router.reload(job.rules);
+                    self.reporter.reload(job.rules);
                 }
                 self.reporter.complain(&words);
             }
@@ -204,6 +205,8 @@ impl Sink for Watcher<'_> {
         if self.hangup.take() {
             self.reload();
         }
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        self.reporter.digests(now);
         self.reporter.progress(bytes, frames)
     }
 }
