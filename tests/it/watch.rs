@@ -123,7 +123,7 @@ impl Watch {
     fn wait_for(&mut self, part: &str) {
         loop {
             let Ok((_, line)) = self.words.recv_timeout(PATIENCE) else { panic!("no `{part}` in:\n{}", self.said) };
-            self.said += &format!("{line}\n");
+            self.said.extend([line.as_str(), "\n"]);
             if line.contains(part) {
                 return;
             }
@@ -142,7 +142,7 @@ impl Watch {
             if let Some(status) = self.child.try_wait().unwrap() {
                 let took = asked.elapsed();
                 while let Ok((_, line)) = self.words.recv_timeout(PATIENCE) {
-                    self.said += &format!("{line}\n");
+                    self.said.extend([line.as_str(), "\n"]);
                 }
                 return (took, status.code(), std::mem::take(&mut self.said));
             }
@@ -218,7 +218,7 @@ fn an_event_follows_its_packet_within_a_fifth_of_a_second_on_a_wire_with_nothing
     lab.scan(&["-sS", "-n", "-Pn", "--max-retries", "0", "-p", "1-20"]);
     let (came, event) = watch.next();
     let stamp: jiff::Timestamp = event["timestamp"].as_str().unwrap().parse().unwrap();
-    let late = wall() - Duration::from_nanos(stamp.as_nanosecond().try_into().unwrap());
+    let late = wall().saturating_sub(Duration::from_nanos(stamp.as_nanosecond().try_into().unwrap()));
     let late = late.saturating_sub(came.elapsed());
     eprintln!("the event came {late:?} after its packet");
     // Twice what is promised, for a busy machine.
