@@ -25,6 +25,8 @@ mod evidence;
 mod invariants;
 // Files stay whole, archives stay here, signals and full disks lose nothing.
 mod outputs;
+// Tables keep to their budget under a flood.
+mod memory;
 // What was decoded of each frame can be looked up.
 mod packets;
 // Archives as they lie on disks: compressed, cut, overlapping.

@@ -1,0 +1,82 @@
+//! The budget is kept under a flood: what the program holds is bounded by `--memory`, whatever the packets.
+//!
+//! Both floods come from ever new forged sources, none of which comes again: the worst for every table.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::craft::frame::{SYN, Segment};
+
+const FRAMES: u32 = 300_000;
+
+/// Beside the tables: the program, its threads, three batches and what they became, what correlate remembers.
+const BESIDE: u64 = 72 << 20;
+
+/// A capture in which each source, forged, sends `each` probes with these flags to ports of one host.
+fn flood(path: &Path, flags: u8, each: u32) {
+    let (from, to) = ("20.0.0.1:40000".parse().unwrap(), "10.0.0.1:80".parse().unwrap());
+    let mut frame = Segment { from, to, flags, seq: 7, ack: 0, payload: 0 }.frame();
+    let mut file = vec![];
+    for field in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        file.extend(field.to_le_bytes());
+    }
+    for n in 0..FRAMES {
+        // Ethernet is 14 bytes; the source lies 12 bytes into IPv4, ports and sequence number behind it.
+        frame[26..30].copy_from_slice(&(0x1400_0000 + n / each * 97).to_be_bytes());
+        frame[36..38].copy_from_slice(&(1 + (n % each) as u16).to_be_bytes());
+        frame[38..42].copy_from_slice(&n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+        for field in [1_795_348_800 + n / 50_000, n % 50_000 * 20, frame.len() as u32, frame.len() as u32] {
+            file.extend(field.to_le_bytes());
+        }
+        file.extend(&frame);
+    }
+    fs::write(path, file).unwrap();
+}
+
+/// The most that a run over a flood held, in bytes; `None` where the system does not say.
+fn held(path: &Path, memory: &str) -> Option<u64> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+    command.args(["read", "-q", "--shards", "2", "--memory", memory]).arg(path);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut most = None;
+    loop {
+        // The kernel keeps the peak: whatever was read last before the end is it, or nearly.
+        most = peak(&child).max(most);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{status}");
+            return most;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn peak(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
+#[test]
+fn a_flood_of_forged_sources_grows_no_table_beyond_its_budget() {
+    let folder = TempDir::new().unwrap();
+    // One SYN each fills the first contacts; three null probes each make every one a scanner.
+    for (name, flags, each) in [("contacts", SYN, 1), ("suspects", 0, 3)] {
+        let path = folder.path().join(name);
+        flood(&path, flags, each);
+        for (memory, budget) in [("4MiB", 4 << 20), ("32MiB", 32 << 20)] {
+            let Some(most) = held(&path, memory) else {
+                println!("skipped: /proc does not tell here what a program holds");
+                return;
+            };
+            println!("{name}: {} MiB held with a budget of {memory}", most >> 20);
+            assert!(most <= budget + BESIDE, "{name}: {} MiB held with a budget of {memory}", most >> 20);
+        }
+    }
+}
