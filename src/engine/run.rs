@@ -265,12 +265,10 @@ impl Front {
         self.findings.extend(references);
     }
 
-    /// Judges it and hands the events on, in order.
+    /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large.
     fn deliver(&mut self, sink: &mut dyn Sink) {
         let Self { correlate, locator, findings, lost } = self;
-        correlate.settle(|finding| findings.push(finding));
-        findings.sort_by_key(|finding| finding.order);
-        for Finding { seq, mut event, .. } in findings.drain(..) {
+        let mut hand = |Finding { seq, mut event, .. }: Finding| {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());
                 event.pcap_cnt = Some(number);
@@ -280,7 +278,16 @@ impl Front {
                 scan.completeness.drops = *lost;
             }
             sink.event(event);
-        }
+        };
+        findings.sort_by_key(|finding| finding.order);
+        let mut references = findings.drain(..).peekable();
+        correlate.settle(|finding| {
+            while let Some(reference) = references.next_if(|reference| reference.order <= finding.order) {
+                hand(reference);
+            }
+            hand(finding);
+        });
+        references.for_each(hand);
     }
 }
 
