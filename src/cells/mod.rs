@@ -56,7 +56,7 @@ const WAITING_SHARE: usize = 8;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
-/// Errands that are remembered as settled: 4 KiB a cell.
+/// Errands that are remembered as settled: 2 KiB a cell.
 const SETTLED: usize = 256;
 
 /// Who comes to an open door again after this long comes back; before, it is one visit.
