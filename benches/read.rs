@@ -23,7 +23,7 @@ const FRAMES: u32 = 200_000;
 fn frame(n: u32, flags: u8, source: u32, port: u16) -> Vec<u8> {
     let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 2, 0, 0x1c, 0x46, 0x40, 0, 57, 6, 0, 0];
     bytes.extend(source.to_be_bytes());
-    bytes.extend((0xc000_0200 | (n % 64)).to_be_bytes());
+    bytes.extend((0xc000_0200 + n % 64).to_be_bytes());
     bytes.extend((32_768 + (n % 28_000) as u16).to_be_bytes());
     bytes.extend(port.to_be_bytes());
     bytes.extend(n.to_be_bytes());
@@ -44,7 +44,7 @@ fn capture(make: impl Fn(u32) -> Vec<u8>) -> NamedTempFile {
 
 fn ordinary(n: u32) -> Vec<u8> {
     let connection = n / 10;
-    let client = 0x0a00_0000 | (connection % 500);
+    let client = 0x0a00_0000 + connection % 500;
     match n % 10 {
         0 if connection % 50 == 7 => frame(n, 2, 0x0a00_ffff, (connection / 50) as u16),
         0 => frame(connection, 2, client, 443),
