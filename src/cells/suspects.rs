@@ -384,7 +384,7 @@ impl Suspect {
 
     /// Counts a knock among all of its technique; ground when nearly all of very many fail.
     fn crowd(&mut self, knock: &Knock, t: &Thresholds) -> Option<Ground> {
-        if knock.technique == Technique::Arp {
+        if knock.technique == Technique::Arp || !knock.technique.silence_tells() {
             return None;
         }
         let known = self.crowds.iter().position(|c| c.technique == knock.technique);

@@ -107,6 +107,13 @@ impl Technique {
         !matches!(self, Self::TcpFin | Self::TcpNull | Self::TcpXmas | Self::TcpOther)
     }
 
+    /// Whether a door that stays silent counts against the source. Noise is dropped by whoever gets it, and the
+    /// end of a connection that is older than the capture earns a plain ACK, which nobody looks at: both need a refusal.
+    #[must_use]
+    pub fn silence_tells(self) -> bool {
+        !matches!(self, Self::TcpOther | Self::TcpMaimon)
+    }
+
     /// The technique of a TCP segment as far as its flags tell; `None` for what may belong to a connection.
     #[must_use]
     pub fn of_flags(flags: u8) -> Option<Self> {
@@ -165,6 +172,12 @@ mod tests {
         assert_eq!(named(SYN | FIN), Some("tcp-other"));
         assert_eq!(named(URG | PSH), Some("tcp-other"));
         assert_eq!(named(SYN | RST), Some("tcp-other"));
+    }
+
+    #[test]
+    fn noise_and_ends_of_old_connections_need_a_refusal() {
+        let mute = [Technique::TcpOther, Technique::TcpMaimon];
+        assert!(mute.iter().all(|technique| !technique.silence_tells()) && Technique::TcpSyn.silence_tells());
     }
 
     #[test]

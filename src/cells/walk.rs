@@ -116,7 +116,7 @@ impl Group {
         match knock.outcome {
             Outcome::Open => self.sum = self.sum.saturating_sub(STEP),
             // Noise is dropped by whoever gets it: only what is refused, or alike, tells.
-            Outcome::Silent if knock.technique == Technique::TcpOther => {}
+            Outcome::Silent if !knock.technique.silence_tells() => {}
             // Silence is what UDP answers to a datagram that it takes or ignores: half a failure.
             Outcome::Silent if knock.technique == Technique::Udp => self.sum += HALF,
             _ => self.sum += STEP,
@@ -151,6 +151,7 @@ impl Group {
         let listeners = matches!(self.shape, Shape::Horizontal(port) if port < FIRST_UNPRIVILEGED);
         let (doors, failed) = (self.tally.doors(), self.tally.failed());
         listeners
+            && self.technique.silence_tells()
             && !matches!(self.technique, Technique::Arp | Technique::Udp)
             && doors >= u64::from(t.blind)
             && failed * 100 >= doors * u64::from(t.blind_percent)

@@ -131,8 +131,7 @@ fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
     match knock.technique {
         // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
         Technique::Udp if refused => Weight::Fails(STEP),
-        // Noise is dropped by whoever gets it.
-        Technique::TcpOther => Weight::Fails(0),
+        technique if !technique.silence_tells() => Weight::Fails(0),
         // Sent again unchanged: no answer had come, whether we would have seen one or not.
         _ if knock.marks.has(Marks::RETRIED) && !alive => Weight::Fails(STEP),
         _ if !terrain.is_in_view(knock.target) => Weight::Unseen,
