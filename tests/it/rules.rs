@@ -215,3 +215,86 @@ fn what_a_limit_holds_arrives_as_one_digest_in_order() {
     assert!(held >= 3, "three of the five were too many: {events:?}");
     assert_eq!(shown + held, unlimited.json().len(), "{events:?}");
 }
+
+/// Every mistake that people make in rules files, in one file.
+const MISTAKES: &str = r#"version = 2
+colour = "red"
+
+[detect]
+preset = "triplin"
+walk = "four"
+wlak = 4
+
+[nets]
+home = ["10.0.0.0/33", "10.0.0.256"]
+servers = "10.0.0.0/8"
+
+[outputs.screen]
+plugin = "stdot"
+
+[outputs.log]
+plugin = "file"
+
+[outputs.eve]
+plugin = "stdout"
+format = "evee"
+phases = ["start"]
+
+[[rules]]
+name = "a"
+if = { sorce = "home" }
+outputs = ["screen"]
+
+[[rules]]
+name = "b"
+if = { source = "hoem", technique = "tcp-sin", kind = "verticle", doors = ">= many", direction = "inward" }
+severity = "urgent"
+outputs = ["archiv"]
+limit = { events = 0, per = "1x" }
+
+[[rules]]
+name = "b"
+if = { trust = "maybe" }
+silence = true
+until = "tomorrow"
+"#;
+
+/// Where each of them stands, and a word of what is said about it.
+const PLACES: [(&str, &str); 23] = [
+    ("1:11", "reads version 1"),
+    ("2:1", "`colour`"),
+    ("5:10", "`triplin`"),
+    ("6:8", "whole number"),
+    ("7:1", "`wlak`"),
+    ("10:9", "`33`"),
+    ("10:24", "`10.0.0.256`"),
+    ("14:10", "`stdot`"),
+    ("16:10", "path: is missing"),
+    ("21:10", "`evee`"),
+    ("22:10", "`start`"),
+    ("26:8", "`sorce`"),
+    ("31:17", "`hoem`"),
+    ("31:37", "`tcp-sin`"),
+    ("31:55", "`verticle`"),
+    ("31:67", "`doors`"),
+    ("31:98", "`inward`"),
+    ("32:12", "`urgent`"),
+    ("33:12", "`archiv`"),
+    ("34:29", "`1x`"),
+    ("38:16", "`maybe`"),
+    ("40:9", "`tomorrow`"),
+    ("37:8", "`b` already"),
+];
+
+#[test]
+fn every_mistake_of_a_file_is_shown_at_once_each_at_its_place() {
+    let files = Files::of([("rules.toml", MISTAKES.as_bytes())]);
+    let run = files.run(&["rules", "check", "HERE/rules.toml"]);
+    assert_eq!(run.status, Some(2));
+    for (place, word) in PLACES {
+        let shown =
+            run.stderr.lines().any(|line| line.contains(&format!("rules.toml:{place}: error:")) && line.contains(word));
+        assert!(shown, "{place}: {word}\n{}", run.stderr);
+    }
+    assert!(run.stderr.ends_with("23 errors; nothing was started\n"), "{}", run.stderr);
+}
