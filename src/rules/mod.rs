@@ -196,6 +196,34 @@ impl Rules {
 mod tests {
     use super::*;
 
+    /// Files as people ship them, to be damaged.
+    const SHIPPED: [&str; 4] = [
+        BUILTIN,
+        include_str!("../../rules/internet-edge.toml"),
+        include_str!("../../rules/lan.toml"),
+        include_str!("../../rules/quiet.toml"),
+    ];
+
+    proptest::proptest! {
+        /// Whatever stands in a rules file, it is understood or refused with words at a place; never a panic.
+        #[test]
+        fn a_damaged_file_is_refused_in_words(
+            which in 0..SHIPPED.len(),
+            cuts in proptest::collection::vec((0..4_000_usize, 0..12_usize, "[\\PC\n\"'=\\[\\]{}.,!0-9a-z-]{0,8}"), 1..6),
+        ) {
+            let mut text: Vec<char> = SHIPPED[which].chars().collect();
+            for (at, length, put) in cuts {
+                let start = at % (text.len() + 1);
+                let end = (start + length).min(text.len());
+                text.splice(start..end, put.chars());
+            }
+            let text: String = text.into_iter().collect();
+            if let Err(errors) = samples::read(&[("damaged.toml", &text)]) {
+                proptest::prop_assert!(errors.to_string().contains("damaged.toml"), "no place in {errors}");
+            }
+        }
+    }
+
     #[test]
     fn the_built_in_rules_send_everything_to_standard_output() {
         let rules = Rules::builtin_default(&samples::KNOWN).unwrap();
