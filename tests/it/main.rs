@@ -48,5 +48,7 @@ mod watch;
 
 // Stages use only what they may; docs/ARCHITECTURE.md is the rule.
 mod architecture;
+// What others build against stays: commands and flags, fields of events, the language of rules files.
+mod contract;
 // The same promises over a large corpus, for those who have it.
 mod corpus;
