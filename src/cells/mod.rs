@@ -609,9 +609,10 @@ impl Cell {
     }
 }
 
-/// What is no knock at anybody's door: sent to many, or to oneself.
+/// What is no knock at anybody's door: sent to many, or under the target's own address. (Over the loopback that is the
+/// rule, and where people try the program first.)
 fn is_silly(o: &Observation) -> bool {
-    o.marks.has(Marks::TO_MANY) && o.kind != Kind::ArpRequest || o.src == o.dst
+    o.marks.has(Marks::TO_MANY) && o.kind != Kind::ArpRequest || o.src == o.dst && !o.src.ip().is_loopback()
 }
 
 /// Whether an address is nobody's: a host that has none yet uses it.

@@ -202,3 +202,11 @@ fn answers_to_packets_that_somebody_else_forged_convict_nobody() {
     }
     assert_eq!(found_in(&story), Vec::<Value>::new());
 }
+
+#[test]
+fn who_scans_his_own_machine_to_try_it_out_sees_it() {
+    let story = (1..=20)
+        .fold(Capture::new(), |story, port| story.syn("127.0.0.1:40000", &format!("127.0.0.1:{port}")).refused());
+    let begins = found_in(&story);
+    assert!(begins.iter().any(|begin| begin["src_ip"] == "127.0.0.1"), "{begins:?}");
+}
