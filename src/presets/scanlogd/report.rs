@@ -51,7 +51,7 @@ impl Report {
                     kind: "log-flood".to_owned(),
                     event: "More possible port scans follow".to_owned(),
                 }),
-                ..envelope(EventType::Anomaly, decided_by)
+                ..Event::new(EventType::Anomaly, decided_by.stamp.0)
             },
         }
     }
@@ -104,30 +104,7 @@ fn scan_event(entry: &Entry, decided_by: &Observation) -> Event {
         vlan: decided_by.vlan.into_iter().filter(|id| *id != 0).collect(),
         src_mac: (decided_by.mac != [0; 6]).then(|| mac(decided_by.mac)),
         scan: Some(Box::new(scan)),
-        ..envelope(EventType::Scan, decided_by)
-    }
-}
-
-fn envelope(event_type: EventType, decided_by: &Observation) -> Event {
-    Event {
-        timestamp: decided_by.stamp.0,
-        event_type,
-        host: None,
-        pcap_filename: None,
-        pcap_cnt: None,
-        in_iface: None,
-        vlan: Vec::new(),
-        src_ip: None,
-        src_port: None,
-        dest_ip: None,
-        dest_port: None,
-        proto: None,
-        direction: None,
-        src_mac: None,
-        tunnel: None,
-        scan: None,
-        anomaly: None,
-        dropped_before: None,
+        ..Event::new(EventType::Scan, decided_by.stamp.0)
     }
 }
 
