@@ -19,6 +19,7 @@
 mod building;
 mod fragment;
 mod loss;
+mod overlap;
 #[cfg(test)]
 mod properties;
 
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub use fragment::{Datagram, Fragment, Header};
 pub use loss::{Counts, Loss};
+pub use overlap::{Overlap, Policies};
 
 use building::Building;
 

@@ -115,7 +115,7 @@ fn hint_for(key: &str) -> String {
 fn elements<'d>(value: &Value<'d>, errors: &mut Diagnostics) -> Vec<Value<'d>> {
     let elements = value.one_or_many();
     if elements.is_empty() {
-        errors.push(value.place.error("an empty list fits no event").hint("leave the key out, or name something"));
+        errors.push(value.place.error("an empty list fits nothing").hint("leave the key out, or name something"));
     }
     elements
 }
@@ -130,7 +130,8 @@ fn read_each<T>(
     read.into_iter().collect()
 }
 
-fn read_nets(value: &Value<'_>, nets: &Nets, errors: &mut Diagnostics) -> Option<NetSet> {
+/// Nets by name, CIDRs and addresses, each with `!` or without; one or a list.
+pub fn read_nets(value: &Value<'_>, nets: &Nets, errors: &mut Diagnostics) -> Option<NetSet> {
     let mut set = NetSet::default();
     read_each(value, errors, |element, errors| element.parsed(|text| add_to(&mut set, text, nets), errors))?;
     Some(set)

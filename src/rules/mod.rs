@@ -5,7 +5,7 @@
 //! No clock but that of the capture; no disk but in `files.rs`.
 //! Source: `docs/rules.md` is the language.
 //!
-//! Read next: `parse.rs`, `rule.rs`, `conditions.rs` (how rules are written), `check.rs` (what
+//! Read next: `parse.rs`, `rule.rs`, `conditions.rs`, `reassembly.rs` (how rules files are written), `check.rs` (what
 //! is refused), `matching.rs` and `route.rs` (how they work), `severity.rs`, `direction.rs`,
 //! `limit.rs` and `digest.rs` (too much at once), `trials.rs` (tests that stand in rules files).
 
@@ -18,6 +18,7 @@ pub mod limit;
 pub mod matching;
 pub mod names;
 pub mod parse;
+pub mod reassembly;
 pub mod route;
 pub mod rule;
 #[cfg(test)]
@@ -31,11 +32,14 @@ pub use names::Known;
 pub use route::{OutputSet, Route, Router};
 pub use rule::Rule;
 
-use crate::config::{
-    Diagnostic, Diagnostics, Document, Place,
-    diagnostic::printable,
-    document::{Parsed, Table},
-    nets::NetSet,
+use crate::{
+    config::{
+        Diagnostic, Diagnostics, Document, Place,
+        diagnostic::printable,
+        document::{Parsed, Table},
+        nets::NetSet,
+    },
+    defragment::Policies,
 };
 use parse::Settings;
 use trials::Trial;
@@ -50,6 +54,8 @@ pub struct Rules {
     pub detect: Detect,
     /// The net called `home`, if there is one.
     pub home: Option<NetSet>,
+    /// Whose bytes count where fragments and segments overlap, by target.
+    pub reassembly: Policies,
     /// Where events can go; [`OutputSet`]s hold positions in this list.
     pub outputs: Vec<OutputEntry>,
     /// From the top.
@@ -140,6 +146,7 @@ impl Rules {
 
     fn put_together(settings: Settings<'_>, known: &Known<'_>, errors: &mut Diagnostics) -> Self {
         let nets = settings.nets.map(|(nets, _)| nets).unwrap_or_default();
+        let reassembly = settings.reassembly.map(|(table, _): (Table<'_>, _)| reassembly::read(&table, &nets, errors));
         let words = rule::Vocabulary { nets: &nets, outputs: &settings.outputs, known };
         let mut rules = Vec::new();
         let mut sound = Vec::new();
@@ -160,6 +167,7 @@ impl Rules {
         let mut set = Self {
             detect: settings.detect.map(|(detect, _)| detect).unwrap_or_default(),
             home: nets.get(names::HOME).cloned(),
+            reassembly: reassembly.unwrap_or_default(),
             // What nobody was named for goes to everybody: nothing is lost by leaving a line out.
             default: default.flatten().unwrap_or_else(|| OutputSet::first(settings.outputs.len())),
             outputs: settings.outputs,

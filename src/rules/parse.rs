@@ -23,7 +23,7 @@ use crate::config::{
 };
 
 /// The parts of a rules file.
-pub const PARTS: [&str; 7] = ["version", "detect", "nets", "outputs", "rules", "default", "tests"];
+pub const PARTS: [&str; 8] = ["version", "detect", "nets", "reassembly", "outputs", "rules", "default", "tests"];
 
 /// The keys of `[detect]` that are no thresholds.
 pub const DETECT_KEYS: [&str; 2] = ["preset", "memory"];
@@ -38,6 +38,8 @@ pub struct Settings<'d> {
     pub detect: Option<(Detect, Place)>,
     /// `[nets]`.
     pub nets: Option<(Nets, Place)>,
+    /// `[reassembly]`, to be read when all nets are known.
+    pub reassembly: Option<(Table<'d>, Place)>,
     /// `[outputs.NAME]` of all files, in order.
     pub outputs: Vec<OutputEntry>,
     /// `[default]`, to be read when all outputs are known.
@@ -64,6 +66,7 @@ impl<'d> Settings<'d> {
                     once(&mut self.detect, &entry, errors, read);
                 }
                 "nets" => once(&mut self.nets, &entry, errors, read_nets),
+                "reassembly" => once(&mut self.reassembly, &entry, errors, |table, _| table.clone()),
                 "default" => once(&mut self.default, &entry, errors, |table, _| table.clone()),
                 "outputs" => self.read_outputs(&entry.value, known, errors),
                 "rules" => self.rules.extend(tables(&entry.value, errors)),
@@ -219,7 +222,7 @@ path = "/var/log/scans.jsonl"
            |
          2 | colour = "red"
            | ^^^^^^
-           = known: version, detect, nets, outputs, rules, default, tests
+           = known: version, detect, nets, reassembly, outputs, rules, default, tests
 
         rules.toml:5:23: error: no preset is called `scanlogt`
            |

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use tripline::{
     cli::known,
     config::{Diagnostics, Document, document::Parsed},
+    defragment::Overlap,
     output::HOST_KEYS,
-    rules::{conditions, names, parse, rule, trials},
+    rules::{conditions, names, parse, reassembly, rule, trials},
 };
 
 use crate::{
@@ -98,6 +99,8 @@ fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
         (String::new(), set(parse::PARTS)),
         (part("detect"), set(parse::DETECT_KEYS.into_iter().chain(thresholds))),
         ("/properties/default".to_owned(), set(parse::DEFAULT_KEYS)),
+        (part("reassembly"), set(reassembly::KEYS)),
+        (part("target"), set(reassembly::TARGET_KEYS)),
         (part("output"), set(HOST_KEYS)),
         (part("rule"), set(rule::KEYS)),
         (part("limit"), set(rule::LIMIT_KEYS)),
@@ -120,6 +123,7 @@ fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
         (part("direction"), of(names::DIRECTIONS)),
         (part("preset"), set(known::PRESETS)),
         (part("limit/properties/by"), of(rule::BY)),
+        (part("overlap"), set(Overlap::ALL.map(Overlap::name))),
     ] {
         assert_eq!(words(&pointer), parser, "{pointer}");
     }
