@@ -17,6 +17,7 @@ use tripline_plugin::{ConfigError, OutputPlugin, Table};
 use super::{args::Judging, known, summary::many};
 use crate::{
     config::{Diagnostic, Diagnostics, Document, Place, diagnostic::printable, units::show_size},
+    defragment::Policies,
     engine::{self, Plan, Reference},
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
@@ -73,7 +74,8 @@ pub fn prepare(
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
     let outputs = outputs(args, &mut rules, &setting, &mut errors);
-    let job = Job { plan: plan(args, &presets, thresholds, rules.detect.memory), rules, outputs };
+    let plan = Plan { reassembly: rules.reassembly.clone(), ..plan(args, &presets, thresholds, rules.detect.memory) };
+    let job = Job { plan, rules, outputs };
     errors.none_or(job)
 }
 
@@ -85,6 +87,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         key: None,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
         references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
+        reassembly: Policies::default(),
         filter: None,
     }
 }

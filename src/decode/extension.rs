@@ -53,8 +53,10 @@ fn walk_on<'a>(mut body: Body<'a>, packet: &mut Packet) -> Body<'a> {
     body
 }
 
+/// Whether a protocol number is that of an extension header.
 #[inline]
-fn is_extension(protocol: u8) -> bool {
+#[must_use]
+pub fn is_extension(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
 }
 

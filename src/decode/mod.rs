@@ -37,6 +37,7 @@ pub mod transport;
 mod udp;
 
 pub use class::{Class, classify};
+pub use extension::is_extension;
 pub use observation::{Address, Kind, Marks, Observation};
 pub use observe::observe;
 pub use packet::{Fragment, Packet, Span};

@@ -2,12 +2,11 @@
 //!
 //! In: its fragments, in any order. Out: its bytes, once all have come.
 //! Fragments are kept as they came and resolved at the end, so that memory grows only by
-//! what arrived (an offset costs nothing) and another policy for overlaps is another order
-//! of writing. Must not know the other datagrams, nor the time.
+//! what arrived (an offset costs nothing) and each policy for overlaps can be asked. Must not know the other datagrams, nor the time.
 //! Source: RFC 791 section 3.2, RFC 815; RFC 5722 and 8200 section 4.5 for IPv6.
 //! Read next: `mod.rs`.
 
-use super::{Fragment, Header, Loss};
+use super::{Fragment, Header, Loss, Overlap, resolve::resolve};
 
 /// A fragment as it is kept.
 #[derive(Debug)]
@@ -54,11 +53,12 @@ impl Building {
         self.parts.iter().map(|part| part.known.len()).sum()
     }
 
-    /// Whether the fragment can be added: `Ok` tells if it contradicts what is there.
+    /// Whether the fragment can be added.
     ///
     /// IPv4: an exact copy is lost; overlaps are taken. IPv6: an exact copy is lost; any
     /// other overlap or disagreement ends the datagram ([`Loss::Overlap`], see [`Self::bury`]).
-    pub(super) fn judge(&self, fragment: &Fragment<'_>) -> Result<bool, Loss> {
+    /// Either way `conflict` says at last whether bytes contradict each other.
+    pub(super) fn judge(&mut self, fragment: &Fragment<'_>) -> Result<(), Loss> {
         if self.buried {
             return Err(Loss::Overlap);
         }
@@ -73,17 +73,25 @@ impl Building {
         let (mut overlaps, mut conflict) = (false, false);
         for part in self.parts.iter().filter(|part| part.start < end && start < part.end) {
             let contradicts = part.contradicts(start, fragment.known());
-            if agrees && says_nothing_new && !contradicts && (part.start, part.end) == (start, end) {
+            // Once bytes contradict each other, it matters who says something last.
+            let repeats = agrees && says_nothing_new && !contradicts && !self.conflict;
+            if repeats && (part.start, part.end) == (start, end) {
                 return Err(Loss::Duplicate);
             }
             overlaps = true;
             conflict |= contradicts;
         }
-        match (agrees, overlaps, fragment.header.ipv6) {
-            (false, _, true) | (_, true, true) => Err(Loss::Overlap),
-            (false, _, false) => Err(Loss::End),
-            (true, ..) => Ok(conflict),
+        match (agrees, fragment.header.ipv6) {
+            (false, false) => return Err(Loss::End),
+            (true, false) => self.conflict |= conflict,
+            (agrees, true) => {
+                self.conflict |= conflict;
+                if overlaps || !agrees {
+                    return Err(Loss::Overlap);
+                }
+            }
         }
+        Ok(())
     }
 
     /// Adds a fragment that [`Self::judge`] allowed.
@@ -119,19 +127,22 @@ impl Building {
         (contiguous(self.parts.iter().map(|part| (part.start, part.end))) == total).then_some(total)
     }
 
-    /// Writes the bytes known without a gap from the first on. The last to arrive is written
-    /// first, so that of contradicting copies the first to arrive stays.
-    pub(super) fn write(mut self, to: &mut Vec<u8>) {
-        let known = contiguous(self.parts.iter().map(|part| (part.start, part.start + part.known.len() as u32)));
+    /// Writes the bytes that count by the policy, as far as they are known without a gap from the first on.
+    pub(super) fn write(&self, overlap: Overlap, to: &mut Vec<u8>) {
         to.clear();
-        to.resize(known as usize, 0);
-        self.parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.arrival));
-        for part in &self.parts {
-            // A part behind the first gap begins, and may end, behind the last byte written.
-            let room = to.get_mut(part.start as usize..).unwrap_or_default();
-            let len = room.len().min(part.known.len());
-            if let (Some(room), Some(known)) = (room.get_mut(..len), part.known.get(..len)) {
-                room.copy_from_slice(known);
+        let at = |part: &Part| part.start..part.end;
+        let mut arrived: Vec<&Part> = self.parts.iter().collect();
+        if self.carried > self.reach {
+            arrived.sort_unstable_by_key(|part| part.arrival);
+        }
+        // Without overlaps they are in order of their places already, which is the quickest.
+        for stretch in resolve(overlap, arrived.iter().map(|part| at(part))) {
+            let Some(part) = arrived.get(stretch.piece) else { break };
+            let known = part.known.get((stretch.at.start - part.start) as usize..).unwrap_or_default();
+            let len = stretch.at.len();
+            to.extend_from_slice(known.get(..len).unwrap_or(known));
+            if known.len() < len {
+                break;
             }
         }
     }

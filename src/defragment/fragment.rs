@@ -5,8 +5,9 @@
 //! Source: RFC 791 section 3.2, RFC 8200 section 4.5.
 //! Read next: `mod.rs`.
 
+use super::Overlap;
 use crate::{
-    decode::{self, Address, Marks, Packet},
+    decode::{self, Address, Marks, Packet, Skip, Transport, transport::protocol},
     source::Time,
 };
 
@@ -50,6 +51,8 @@ pub struct Fragment<'a> {
     pub len: u32,
     /// Those of them that were captured: the first ones, at most `len`.
     pub payload: &'a [u8],
+    /// It is the first of an IPv6 datagram, and the headers go on behind its end (RFC 7112).
+    pub headless: bool,
     /// The capture's stamp.
     pub stamp: Time,
     /// The clock.
@@ -68,7 +71,8 @@ impl<'a> Fragment<'a> {
         let (ipv6, id, protocol) = (src.as_v4().is_none(), fragment.id, fragment.next);
         let header = Header { src, dst, ipv6, id, protocol, ttl, tos, vlan, mac, marks };
         let (offset, more, len) = (u32::from(fragment.offset), fragment.more, u32::from(packet.payload_len));
-        Some(Self { header, offset, more, len, payload, stamp, clock, seq })
+        let headless = ipv6 && offset == 0 && lacks_headers(packet);
+        Some(Self { header, offset, more, len, payload, headless, stamp, clock, seq })
     }
 
     /// What was captured of what it carried: padding of the link is none of it.
@@ -79,6 +83,19 @@ impl<'a> Fragment<'a> {
     /// Where in the datagram the byte after its last belongs.
     pub(super) fn end(&self) -> u32 {
         self.offset.saturating_add(self.len)
+    }
+}
+
+/// Whether the headers of a first fragment go on behind its end, up to the fixed part of the transport's.
+fn lacks_headers(packet: &Packet) -> bool {
+    match packet.flaw {
+        Some(Skip::ShortTcp | Skip::ShortUdp | Skip::ShortIcmp | Skip::ShortSctp | Skip::BadExtension) => true,
+        Some(_) => false,
+        // It ends just where the next header would begin.
+        None => {
+            let read = [protocol::TCP, protocol::UDP, protocol::ICMPV6, protocol::SCTP].contains(&packet.protocol);
+            packet.transport == Transport::Opaque && (read || decode::is_extension(packet.protocol))
+        }
     }
 }
 
@@ -100,8 +117,10 @@ pub struct Datagram<'a> {
     pub seq: u64,
     /// How many fragments it came in; 1 for an atomic one.
     pub fragments: u32,
-    /// Copies of some bytes contradicted each other: the first to arrive is in `payload`.
+    /// Copies of some bytes contradicted each other: `payload` has those that `reading` prefers.
     pub conflict: bool,
+    /// The policy by which overlaps were resolved.
+    pub reading: Overlap,
 }
 
 impl Datagram<'_> {

@@ -14,6 +14,8 @@ pub enum Loss {
     Empty,
     /// Its length is no multiple of 8 though more follow.
     Length,
+    /// It is the first of an IPv6 datagram and ends before its headers do (RFC 7112): hosts drop it.
+    Headless,
     /// It ends behind the largest datagram that there can be.
     TooBig,
     /// Its datagram has as many as one may have.
@@ -26,6 +28,8 @@ pub enum Loss {
     Duplicate,
     /// The rest did not come in time.
     Timeout,
+    /// A source that has more under way than its share gives up its own oldest.
+    Share,
     /// The oldest gives way when memory is used up.
     Memory,
     /// The input ended first.
@@ -34,15 +38,17 @@ pub enum Loss {
 
 impl Loss {
     /// All of them, in the order of the counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Empty,
         Self::Length,
+        Self::Headless,
         Self::TooBig,
         Self::TooMany,
         Self::End,
         Self::Overlap,
         Self::Duplicate,
         Self::Timeout,
+        Self::Share,
         Self::Memory,
         Self::Unfinished,
     ];
@@ -53,12 +59,14 @@ impl Loss {
         match self {
             Self::Empty => "fragment-empty",
             Self::Length => "fragment-length",
+            Self::Headless => "fragment-headless",
             Self::TooBig => "fragment-too-big",
             Self::TooMany => "fragment-too-many",
             Self::End => "fragment-end",
             Self::Overlap => "fragment-overlap",
             Self::Duplicate => "fragment-duplicate",
             Self::Timeout => "fragment-timeout",
+            Self::Share => "fragment-share",
             Self::Memory => "fragment-memory",
             Self::Unfinished => "fragment-unfinished",
         }
@@ -74,7 +82,7 @@ pub struct Counts {
     pub joined: u64,
     /// Whole datagrams.
     pub datagrams: u64,
-    /// Whole datagrams in which copies of some bytes contradicted each other.
+    /// Datagrams, whole or not, in which copies of some bytes contradicted each other.
     pub conflicts: u64,
     lost: [u64; Loss::ALL.len()],
 }
@@ -94,7 +102,6 @@ impl Counts {
     pub(super) fn join(&mut self, datagram: &Datagram<'_>) {
         self.joined += u64::from(datagram.fragments);
         self.datagrams += 1;
-        self.conflicts += u64::from(datagram.conflict);
     }
 
     pub(super) fn lose(&mut self, loss: Loss, fragments: u64) {

@@ -1,105 +1,55 @@
 //! From fragments to whole datagrams, IPv4 and IPv6, in bounded memory.
 //!
 //! In: [`Fragment`]s, in the order of the run. Out: for each a [`Verdict`]: its datagram is
-//! whole now, waits for more, or the fragment is lost for a named reason. It must not know
-//! what a datagram carries.
+//! whole now, waits for more, or the fragment is lost for a named reason. Of what a datagram
+//! carries it asks only whether the checksum holds.
 //!
-//! - Memory stays within [`Limits`], whatever comes; the datagram begun first gives way first.
-//! - Overlaps. IPv4: exact copies are dropped; of copies that contradict each other the first
-//!   to arrive wins, and the datagram says so ([`Datagram::conflict`]): to drop it would be
-//!   a way to hide. IPv6: any overlap but an exact copy ends the datagram, as every
-//!   receiver must (RFC 5722).
+//! - Memory stays within [`Limits`], whatever comes, and each source within its share; the datagram begun
+//!   first gives way first.
+//! - Overlaps. IPv4: exact copies are dropped; of copies that contradict each other those count that the
+//!   target's policy prefers ([`Policies`]), and the datagram says so ([`Datagram::conflict`]). Where no
+//!   host could take that reading, since its checksum is wrong, the other policies are tried: what is set up wrong here
+//!   must not hide a scan. IPv6: any overlap but an exact copy ends the datagram, as every receiver must (RFC 5722).
 //! - A fragment that the capture cut counts with its length on the wire. The datagram is
 //!   whole when all fragments have come, and holds the bytes up to the first missing one.
 //! - Fragments of different VLANs never meet.
 //!
-//! Source: RFC 791, RFC 815, RFC 8200 section 4.5, RFC 5722, RFC 6946 (atomic fragments).
-//! Read next: `fragment.rs` (what goes in and out), `building.rs` (overlaps), `loss.rs`.
+//! Source: RFC 791, RFC 815, RFC 8200 section 4.5, RFC 5722, RFC 6946 (atomic fragments), RFC 7112.
+//! Read next: `fragment.rs` (what goes in and out), `waiting.rs` (who waits, and how long), `building.rs`, `overlap.rs`
+//! and `resolve.rs` (overlaps), `loss.rs`, `alarm.rs` (what is told of overlaps).
 
+mod alarm;
 mod building;
 mod fragment;
+mod limits;
 mod loss;
 mod overlap;
 #[cfg(test)]
 mod properties;
+mod resolve;
+#[cfg(test)]
+mod samples;
+mod waiting;
 
-use std::collections::{BTreeMap, HashMap};
-
+pub use alarm::Warning;
 pub use fragment::{Datagram, Fragment, Header};
+pub use limits::Limits;
 pub use loss::{Counts, Loss};
 pub use overlap::{Overlap, Policies};
 
+use alarm::Alarm;
 use building::Building;
+use waiting::{Key, Waiting};
 
 use crate::{
-    decode::{Address, Marks},
+    decode::{Marks, checksum},
     source::Time,
 };
-
-/// The bounds. A sensor must hold more than one host does, but not much longer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Memory for what waits, bookkeeping included.
-    pub bytes: usize,
-    /// Datagrams that may wait at a time.
-    pub datagrams: usize,
-    /// Fragments of one datagram: looking for overlaps takes time for each.
-    pub fragments: usize,
-    /// Nanoseconds from a datagram's first fragment to its last, by the clock.
-    pub timeout: i64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        // 30 s: what Linux grants IPv4; 1,024: a datagram of 64 KiB in pieces of 64 bytes.
-        Self { bytes: 4 << 20, datagrams: 4096, fragments: 1024, timeout: 30 * Time::SECOND }
-    }
-}
-
-/// What a waiting datagram costs besides its fragments: a [`Building`], its places in both
-/// maps with their slack, the smallest list of parts.
-const DATAGRAM_COST: usize = 768;
-/// What a kept fragment costs besides its bytes: its part with the list's slack, the
-/// allocator's own.
-const FRAGMENT_COST: usize = 80;
 
 /// The longest payload that fits behind an IPv4 header.
 const LONGEST_V4: u32 = 65_535 - 20;
 /// The longest payload of IPv6 without jumbograms, which cannot be fragmented.
 const LONGEST_V6: u32 = 65_535;
-
-/// What makes fragments belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    src: Address,
-    dst: Address,
-    id: u32,
-    ipv6: bool,
-    /// 0 in IPv6, whose fragments may name different next headers (RFC 8200 section 4.5).
-    protocol: u8,
-    vlan: [u16; 2],
-}
-
-impl Key {
-    fn of(header: &Header) -> Self {
-        let &Header { src, dst, id, ipv6, protocol, vlan, .. } = header;
-        Self { src, dst, id, ipv6, protocol: if ipv6 { 0 } else { protocol }, vlan }
-    }
-}
-
-/// A datagram that waits for more.
-#[derive(Debug)]
-struct Waiting {
-    key: Key,
-    since: Time,
-    building: Building,
-}
-
-impl Waiting {
-    fn cost(&self) -> usize {
-        DATAGRAM_COST + self.building.fragments() * FRAGMENT_COST + self.building.bytes()
-    }
-}
 
 /// What became of a fragment.
 #[derive(Clone, Copy, Debug)]
@@ -116,22 +66,32 @@ pub enum Verdict<'a> {
 #[derive(Debug, Default)]
 pub struct Defragmenter {
     limits: Limits,
-    /// By number, which is their age: the first is the oldest.
-    waiting: BTreeMap<u64, Waiting>,
-    numbers: HashMap<Key, u64>,
-    next_number: u64,
-    /// The cost of all that waits.
-    held: usize,
+    policies: Policies,
+    waiting: Waiting,
     /// The bytes of the last whole datagram; its memory is used again.
     whole: Vec<u8>,
     counts: Counts,
+    /// When somebody wants to be told of overlaps.
+    alarm: Option<Alarm>,
 }
 
 impl Defragmenter {
-    /// An empty one.
+    /// An empty one. Overlaps are resolved as Linux does it.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self { limits, waiting: Waiting::new(limits), ..Self::default() }
+    }
+
+    /// The same, with a policy for each target.
+    #[must_use]
+    pub fn following(self, policies: Policies) -> Self {
+        Self { policies, ..self }
+    }
+
+    /// The same, and overlaps are told of: whoever asks for it must call [`Self::warnings`] now and then.
+    #[must_use]
+    pub fn telling(self) -> Self {
+        Self { alarm: Some(Alarm::default()), ..self }
     }
 
     /// Takes the next fragment. A datagram is lent until the next call.
@@ -141,8 +101,8 @@ impl Defragmenter {
         let &Fragment { mut header, len, stamp, clock, seq, .. } = fragment;
         let datagram = if fragment.offset == 0 && !fragment.more {
             // An atomic fragment waits for nobody and meets nobody (RFC 6946).
-            let payload = fragment.known();
-            Datagram { header, len, payload, stamp, clock, seq, fragments: 1, conflict: false }
+            let (payload, reading) = (fragment.known(), Overlap::default());
+            Datagram { header, len, payload, stamp, clock, seq, fragments: 1, conflict: false, reading }
         } else {
             let (len, building) = match self.place(fragment) {
                 Ok(Some(whole)) => whole,
@@ -154,12 +114,12 @@ impl Defragmenter {
             };
             header = building.header;
             header.marks.set(Marks::FRAGMENTED);
-            let (fragments, conflict) = (building.fragments() as u32, building.conflict);
-            building.write(&mut self.whole);
+            let reading = self.read(&building);
             if self.whole.len() < len as usize {
                 header.marks.set(Marks::CUT);
             }
-            Datagram { header, len, payload: &self.whole, stamp, clock, seq, fragments, conflict }
+            let (fragments, conflict) = (building.fragments() as u32, building.conflict);
+            Datagram { header, len, payload: &self.whole, stamp, clock, seq, fragments, conflict, reading }
         };
         self.counts.join(&datagram);
         Verdict::Whole(datagram)
@@ -167,20 +127,21 @@ impl Defragmenter {
 
     /// Gives up what has waited too long at `now`. [`Self::push`] does it by itself.
     pub fn expire(&mut self, now: Time) {
-        while let Some(oldest) = self.waiting.first_entry() {
-            if now.since(oldest.get().since) <= self.limits.timeout {
-                break;
-            }
-            let number = *oldest.key();
-            self.give_up(number, Loss::Timeout);
-        }
+        self.waiting.expire(now, &mut self.counts);
     }
 
-    /// Gives up all that waits: there is no more input.
-    pub fn finish(&mut self) {
-        while let Some((&number, _)) = self.waiting.first_key_value() {
-            self.give_up(number, Loss::Unfinished);
-        }
+    /// Gives up all that waits: there is no more input, whose clock ended at `last`.
+    pub fn finish(&mut self, last: Time) {
+        self.waiting.finish(&mut self.counts);
+        self.alarm.iter_mut().for_each(|alarm| alarm.finish(last));
+    }
+
+    /// What there is to tell of overlaps up to `now`, in order.
+    pub fn warnings(&mut self, now: Time) -> impl Iterator<Item = Warning> {
+        self.alarm.iter_mut().flat_map(move |alarm| {
+            alarm.advance(now);
+            alarm.warnings()
+        })
     }
 
     /// What became of all fragments so far.
@@ -198,82 +159,53 @@ impl Defragmenter {
     /// Bytes of memory for what waits; never above [`Limits::bytes`].
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held
+        self.waiting.held()
     }
 
     /// Finds the fragment's datagram, adds it, and takes the datagram out when it is whole.
     fn place(&mut self, fragment: &Fragment<'_>) -> Result<Option<(u32, Building)>, Loss> {
+        let fragment = &self.trimmed(fragment);
         check(fragment)?;
         let key = Key::of(&fragment.header);
-        let known = self.numbers.get(&key).copied();
-        let conflict = match known.and_then(|number| self.waiting.get(&number)) {
-            Some(waiting) if waiting.building.fragments() >= self.limits.fragments => return Err(Loss::TooMany),
-            Some(waiting) => match waiting.building.judge(fragment) {
-                Err(Loss::Overlap) => {
-                    self.bury(known);
-                    return Err(Loss::Overlap);
-                }
-                judged => judged?,
-            },
-            None => false,
-        };
-        self.make_room(fragment, known)?;
-        let number = known.unwrap_or_else(|| self.begin(key, fragment));
-        let Some(waiting) = self.waiting.get_mut(&number) else { return Ok(None) };
-        waiting.building.add(fragment);
-        waiting.building.conflict |= conflict;
-        self.held += FRAGMENT_COST + fragment.known().len();
-        match waiting.building.whole() {
-            Some(len) => Ok(self.take(number).map(|waiting| (len, waiting.building))),
-            None => Ok(None),
+        if let Some(building) = self.waiting.get_mut(&key) {
+            if building.fragments() >= self.limits.fragments {
+                return Err(Loss::TooMany);
+            }
+            let before = building.conflict;
+            let judged = building.judge(fragment);
+            if building.conflict && !before {
+                self.counts.conflicts += 1;
+                self.alarm.iter_mut().for_each(|alarm| alarm.note(fragment));
+            }
+            if judged == Err(Loss::Overlap) {
+                self.waiting.bury(key, &mut self.counts);
+            }
+            judged?;
         }
+        self.waiting.add(key, fragment, &mut self.counts)
     }
 
-    /// Begins a datagram; there must be room.
-    fn begin(&mut self, key: Key, fragment: &Fragment<'_>) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.numbers.insert(key, number);
-        let building = Building::new(fragment.header);
-        self.waiting.insert(number, Waiting { key, since: fragment.clock, building });
-        self.held += DATAGRAM_COST;
-        number
+    /// Linux takes an IPv4 fragment whose length is no multiple of 8 without its last bytes, where others drop it.
+    fn trimmed<'a>(&self, fragment: &Fragment<'a>) -> Fragment<'a> {
+        let odd = if fragment.more && !fragment.header.ipv6 { fragment.len % 8 } else { 0 };
+        let trims = odd != 0 && self.policies.of(fragment.header.dst) == Overlap::Linux;
+        Fragment { len: fragment.len - if trims { odd } else { 0 }, ..*fragment }
     }
 
-    /// Gives up the oldest datagrams but `keep` until the fragment can be added.
-    fn make_room(&mut self, fragment: &Fragment<'_>, keep: Option<u64>) -> Result<(), Loss> {
-        let begins = usize::from(keep.is_none());
-        let cost = begins * DATAGRAM_COST + FRAGMENT_COST + fragment.known().len();
-        while self.held + cost > self.limits.bytes || self.waiting.len() + begins > self.limits.datagrams {
-            let Some(oldest) = self.waiting.keys().copied().find(|number| Some(*number) != keep) else {
-                return Err(Loss::Memory);
-            };
-            self.give_up(oldest, Loss::Memory);
+    /// Writes a datagram down as its target reads it, and says by which policy.
+    fn read(&mut self, building: &Building) -> Overlap {
+        let header = &building.header;
+        let target = if building.conflict { self.policies.of(header.dst) } else { Overlap::default() };
+        let others = Overlap::ALL.into_iter().filter(|other| *other != target);
+        // Only contradictions can be read in more than one way.
+        for overlap in [target].into_iter().chain(others) {
+            building.write(overlap, &mut self.whole);
+            if !building.conflict || checksum::holds(header.src, header.dst, header.protocol, &self.whole) {
+                return overlap;
+            }
         }
-        Ok(())
-    }
-
-    /// Frees an IPv6 datagram's fragments, and keeps only that it must never be whole.
-    fn bury(&mut self, number: Option<u64>) {
-        if let Some(waiting) = number.and_then(|number| self.waiting.get_mut(&number)) {
-            self.counts.lose(Loss::Overlap, waiting.building.fragments() as u64);
-            self.held -= waiting.cost();
-            waiting.building.bury();
-            self.held += waiting.cost();
-        }
-    }
-
-    fn give_up(&mut self, number: u64, loss: Loss) {
-        if let Some(waiting) = self.take(number) {
-            self.counts.lose(loss, waiting.building.fragments() as u64);
-        }
-    }
-
-    fn take(&mut self, number: u64) -> Option<Waiting> {
-        let waiting = self.waiting.remove(&number)?;
-        self.numbers.remove(&waiting.key);
-        self.held -= waiting.cost();
-        Some(waiting)
+        building.write(target, &mut self.whole);
+        target
     }
 }
 
@@ -284,55 +216,15 @@ fn check(fragment: &Fragment<'_>) -> Result<(), Loss> {
         0 => Err(Loss::Empty),
         len if fragment.more && len % 8 != 0 => Err(Loss::Length),
         _ if fragment.end() > longest => Err(Loss::TooBig),
+        _ if fragment.headless => Err(Loss::Headless),
         _ => Ok(()),
-    }
-}
-
-/// Fragments made by hand for the tests of this folder.
-#[cfg(test)]
-mod by_hand {
-    use super::*;
-
-    pub(super) const HEADER: Header = Header {
-        src: Address(1),
-        dst: Address(2),
-        ipv6: false,
-        id: 7,
-        protocol: 6,
-        ttl: 64,
-        tos: 0,
-        vlan: [0; 2],
-        mac: [0; 6],
-        marks: Marks(0),
-    };
-
-    pub(super) fn fragment(offset: u32, more: bool, payload: &[u8]) -> Fragment<'_> {
-        let len = payload.len() as u32;
-        Fragment { header: HEADER, offset, more, len, payload, stamp: Time(0), clock: Time(0), seq: 0 }
-    }
-
-    pub(super) fn v6(fragment: Fragment<'_>) -> Fragment<'_> {
-        Fragment { header: Header { ipv6: true, ..fragment.header }, ..fragment }
-    }
-
-    /// The payload of the datagram that the last of the fragments completes.
-    pub(super) fn rebuild(fragments: &[Fragment<'_>]) -> Option<Vec<u8>> {
-        let mut defragmenter = Defragmenter::default();
-        let (last, others) = fragments.split_last()?;
-        for fragment in others {
-            let verdict = defragmenter.push(fragment);
-            assert!(!matches!(verdict, Verdict::Whole(_)), "whole too early");
-        }
-        match defragmenter.push(last) {
-            Verdict::Whole(datagram) => Some(datagram.payload.to_vec()),
-            Verdict::Pending | Verdict::Lost(_) => None,
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{by_hand::*, *};
+    use super::{samples::*, *};
+    use crate::decode::Address;
 
     /// Why the last of the fragments is lost.
     fn loss(fragments: &[Fragment<'_>]) -> Option<Loss> {
@@ -391,7 +283,8 @@ mod tests {
     #[test]
     fn what_no_datagram_can_hold_is_refused() {
         assert_eq!(loss(&[fragment(8, false, b"")]), Some(Loss::Empty));
-        assert_eq!(loss(&[fragment(0, true, b"1234567")]), Some(Loss::Length));
+        assert_eq!(loss(&[fragment(0, true, b"1234567")]), Some(Loss::Empty), "nothing is left of it");
+        assert_eq!(loss(&[v6(fragment(0, true, b"1234567"))]), Some(Loss::Length));
         assert_eq!(loss(&[fragment(65_512, false, b"1234")]), Some(Loss::TooBig));
         assert_eq!(loss(&[fragment(65_512, false, b"123")]), None);
         assert_eq!(loss(&[v6(fragment(65_528, false, b"12345678"))]), Some(Loss::TooBig));
@@ -414,16 +307,108 @@ mod tests {
         assert_eq!(loss(&[v6(copy), v6(copy)]), Some(Loss::Duplicate));
     }
 
+    /// A UDP datagram of 32 bytes to port 53 with a right checksum, and the same with other bytes in its third word.
+    fn told_in_two_ways() -> ([u8; 32], [u8; 8]) {
+        let mut datagram = [0x61; 32];
+        datagram[..8].copy_from_slice(&[0x80, 0, 0, 53, 0, 32, 0, 0]);
+        let words = |bytes: &[u8]| bytes.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum::<u32>();
+        // The pseudo header of 0.0.0.1 and 0.0.0.2, whose addresses add up to 3.
+        let sum = words(&datagram) + 3 + 17 + 32;
+        let folded = (sum & 0xffff) + (sum >> 16);
+        datagram[6..8].copy_from_slice(&(!(folded as u16)).to_be_bytes());
+        (datagram, [0x7a; 8])
+    }
+
     #[test]
-    fn of_contradicting_ipv4_copies_the_first_wins_and_it_is_told() {
-        let mut defragmenter = Defragmenter::default();
+    fn contradicting_copies_are_read_as_the_target_reads_them_and_it_is_told() {
+        let mut policies = Policies::all(Overlap::First);
+        let mut windows = crate::config::nets::NetSet::default();
+        windows.add("10.0.0.0/8".parse().unwrap(), false);
+        policies.add(windows, Overlap::Last);
+        let mut defragmenter = Defragmenter::default().following(policies);
+        for (dst, expected) in [([192, 0, 2, 1], 1), ([10, 0, 0, 1], 2)] {
+            // Protocol 253 has no checksum that could speak for the one or the other.
+            let header = Header { src: Address::v4([192, 0, 2, 9]), dst: Address::v4(dst), protocol: 253, ..HEADER };
+            let of = |fragment| Fragment { header, ..fragment };
+            defragmenter.push(&of(fragment(0, true, &[1; 16])));
+            defragmenter.push(&of(fragment(8, true, &[2; 16])));
+            let last = of(fragment(24, false, &[3; 2]));
+            let Verdict::Whole(datagram) = defragmenter.push(&last) else { panic!("not whole") };
+            assert_eq!(
+                datagram.payload,
+                [[1; 8], [expected; 8], [2; 8]].concat().into_iter().chain([3; 2]).collect::<Vec<u8>>()
+            );
+            assert!(datagram.conflict);
+        }
+        assert_eq!(defragmenter.counts().conflicts, 2);
+    }
+
+    #[test]
+    fn a_reading_that_no_host_could_take_gives_way_to_one_that_some_host_takes() {
+        let (datagram, chaff) = told_in_two_ways();
+        let headers = Header { src: Address::v4([0, 0, 0, 1]), dst: Address::v4([0, 0, 0, 2]), protocol: 17, ..HEADER };
+        for policy in Overlap::ALL {
+            for chaff_first in [false, true] {
+                let mut pieces = vec![fragment(16, true, &datagram[16..24]), fragment(16, true, &chaff)];
+                if chaff_first {
+                    pieces.reverse();
+                }
+                pieces.insert(0, fragment(0, true, &datagram[..16]));
+                let mut defragmenter = Defragmenter::default().following(Policies::all(policy));
+                for piece in pieces {
+                    assert!(matches!(defragmenter.push(&Fragment { header: headers, ..piece }), Verdict::Pending));
+                }
+                let last = Fragment { header: headers, ..fragment(24, false, &datagram[24..]) };
+                let Verdict::Whole(whole) = defragmenter.push(&last) else { panic!("not whole") };
+                assert_eq!(whole.payload, datagram, "{policy}");
+            }
+        }
+    }
+
+    #[test]
+    fn overlaps_that_agree_are_no_contradiction() {
+        let mut defragmenter = Defragmenter::default().telling();
         defragmenter.push(&fragment(0, true, &[1; 16]));
-        defragmenter.push(&fragment(8, true, &[2; 16]));
-        let last = fragment(24, false, &[3; 2]);
+        defragmenter.push(&fragment(8, true, &[1; 16]));
+        let last = fragment(24, false, &[1; 8]);
         let Verdict::Whole(datagram) = defragmenter.push(&last) else { panic!("not whole") };
-        assert_eq!(datagram.payload, [[1; 8], [1; 8], [2; 8]].concat().into_iter().chain([3; 2]).collect::<Vec<u8>>());
-        assert!(datagram.conflict);
-        assert_eq!(defragmenter.counts().conflicts, 1);
+        assert!(!datagram.conflict);
+        assert_eq!((defragmenter.counts().conflicts, defragmenter.warnings(Time(0)).count()), (0, 0));
+    }
+
+    #[test]
+    fn a_contradiction_is_told_once_a_datagram_whether_it_is_ever_whole_or_not() {
+        for ipv6 in [false, true] {
+            let mut defragmenter = Defragmenter::default().telling();
+            for bytes in [[1; 8], [2; 8], [3; 8]] {
+                let piece = fragment(8, true, &bytes);
+                defragmenter.push(&Fragment { header: Header { ipv6, ..HEADER }, seq: u64::from(bytes[0]), ..piece });
+            }
+            let told: Vec<_> = defragmenter.warnings(Time(0)).collect();
+            assert_eq!(told.iter().map(|warning| warning.seq).collect::<Vec<_>>(), [Some(2)]);
+            assert_eq!(told[0].event.anomaly.as_ref().unwrap().kind, "overlap");
+            assert_eq!(defragmenter.counts().conflicts, 1);
+        }
+    }
+
+    #[test]
+    fn only_linux_takes_an_ipv4_fragment_of_odd_length_and_trims_it() {
+        for overlap in Overlap::ALL {
+            let mut defragmenter = Defragmenter::default().following(Policies::all(overlap));
+            let taken = matches!(defragmenter.push(&fragment(0, true, b"12345678901")), Verdict::Pending);
+            assert_eq!(taken, overlap == Overlap::Linux, "{overlap}");
+            let last = fragment(8, false, b"end");
+            if let Verdict::Whole(datagram) = defragmenter.push(&last) {
+                assert_eq!(datagram.payload, b"12345678end");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ipv6_datagram_whose_headers_are_not_all_in_its_first_fragment_is_never_whole() {
+        let headless = Fragment { headless: true, ..v6(fragment(0, true, &[0; 8])) };
+        assert_eq!(loss(&[headless]), Some(Loss::Headless));
+        assert_eq!(rebuild(&[headless, v6(fragment(8, false, &[0; 8]))]), None);
     }
 
     #[test]
@@ -435,14 +420,6 @@ mod tests {
             assert!(matches!(defragmenter.push(&late), Verdict::Lost(Loss::Overlap)), "even with the same bytes");
         }
         assert_eq!(defragmenter.counts().lost(Loss::Overlap), 4);
-    }
-
-    #[test]
-    fn what_waits_longer_than_the_time_out_is_given_up() {
-        let limit = Limits::default().timeout;
-        let late = |clock| Fragment { clock: Time(clock), ..fragment(8, false, b"end") };
-        assert!(rebuild(&[fragment(0, true, &[0; 8]), late(limit)]).is_some());
-        assert!(rebuild(&[fragment(0, true, &[0; 8]), late(limit + 1)]).is_none());
     }
 
     #[test]
@@ -460,17 +437,6 @@ mod tests {
     fn padding_of_the_link_is_no_part_of_a_fragment() {
         let padded = Fragment { len: 3, ..fragment(8, false, b"endPADDING") };
         assert_eq!(rebuild(&[fragment(0, true, b"12345678"), padded]), Some(b"12345678end".to_vec()));
-    }
-
-    #[test]
-    fn the_oldest_gives_way_when_there_are_too_many() {
-        let limits = Limits { datagrams: 2, ..Limits::default() };
-        let mut defragmenter = Defragmenter::new(limits);
-        let of = |id, offset, more| Fragment { header: Header { id, ..HEADER }, ..fragment(offset, more, &[0; 8]) };
-        (1..=3).for_each(|id| _ = defragmenter.push(&of(id, 0, true)));
-        assert_eq!(defragmenter.counts().lost(Loss::Memory), 1);
-        assert!(matches!(defragmenter.push(&of(2, 8, false)), Verdict::Whole(_)));
-        assert!(matches!(defragmenter.push(&of(1, 8, false)), Verdict::Pending), "its beginning was given up");
     }
 
     #[test]

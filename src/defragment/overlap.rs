@@ -6,9 +6,9 @@
 //! (`building.rs`) and segments of TCP streams follow the same names.
 //! Source: Novak, "Target-Based Fragmentation Reassembly" (2005); Shankar and Paxson,
 //! "Active Mapping" (2003).
-//! Read next: `rules/reassembly.rs` (how rules files say it).
+//! Read next: `resolve.rs` (a whole datagram), `rules/reassembly.rs` (how rules files say it).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use crate::{
     config::{Unreadable, nets::NetSet},
@@ -37,6 +37,19 @@ pub enum Overlap {
 impl Overlap {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::First, Self::Last, Self::Linux, Self::Bsd, Self::Windows, Self::Solaris];
+
+    /// Whether the new piece's bytes count where it meets an old one. Of an old piece that lost its beginning
+    /// or its end to others, only what is left lies there.
+    pub(super) fn takes_new(self, old: &Range<u32>, new: &Range<u32>) -> bool {
+        match self {
+            Self::First => false,
+            Self::Last => true,
+            Self::Linux => new.start <= old.start,
+            Self::Bsd => new.start < old.start,
+            Self::Windows => new.start < old.start && new.end > old.end,
+            Self::Solaris => new.start < old.start && new.end >= old.end,
+        }
+    }
 
     /// What rules files and the command line call it.
     #[must_use]

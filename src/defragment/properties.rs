@@ -4,7 +4,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::SizeRange, test_runner::TestCaseError};
 
-use super::{by_hand::*, *};
+use super::{samples::*, *};
 
 /// A piece of a datagram, by where it lies in it.
 #[derive(Clone, Debug)]
@@ -60,7 +60,14 @@ proptest! {
         bytes in 0..8_000_usize,
         datagrams in 0..6_usize,
     ) {
-        let mut defragmenter = Defragmenter::new(Limits { bytes, datagrams, fragments: 9, timeout: Time::SECOND });
+        let mut defragmenter = Defragmenter::new(Limits {
+            bytes,
+            source_bytes: bytes / 2,
+            datagrams,
+            fragments: 9,
+            timeout: Time::SECOND,
+            timeout_v6: 2 * Time::SECOND,
+        });
         let mut clock = Time(0);
         for (header, offset, more, len, payload, pause) in &fragments {
             clock = clock + pause / 16;
@@ -71,37 +78,77 @@ proptest! {
             prop_assert!(defragmenter.held() <= bytes);
             prop_assert!(defragmenter.waiting() <= datagrams);
         }
-        defragmenter.finish();
+        defragmenter.finish(clock);
         prop_assert_eq!((defragmenter.held(), defragmenter.waiting()), (0, 0));
         let counts = defragmenter.counts();
         let lost: u64 = counts.losses().map(|(_, count)| count).sum();
         prop_assert_eq!(counts.joined + lost, fragments.len() as u64);
     }
 
-    /// The plainest thinkable model: an array of bytes, each written once.
+    /// Against the plainest thinkable model, which knows of each word whose it is and nothing else.
     #[test]
-    fn ipv4_overlaps_end_as_if_each_byte_were_written_once(
+    fn each_policy_reads_what_its_model_reads(
+        overlap in prop::sample::select(&Overlap::ALL[..]),
         fragments in vec((0..8_u32, 1..5_u32, any::<u8>()), 1..60),
     ) {
-        let mut defragmenter = Defragmenter::default();
-        let mut model = [None; 96];
-        defragmenter.push(&fragment(88, false, &[7; 8]));
-        model[88..].fill(Some(7));
-        for (offset, words, byte) in fragments {
+        let mut defragmenter = Defragmenter::default().following(Policies::all(overlap));
+        let mut model = Model::default();
+        let unchecked = |fragment: Fragment<'static>| Fragment { header: Header { protocol: 253, ..HEADER }, ..fragment };
+        defragmenter.push(&unchecked(fragment(88, false, &[7; 8])));
+        model.put(overlap, 11..12, 7);
+        for (start, words, byte) in fragments {
             let payload = vec![byte; 8 * words as usize];
-            let at = 8 * offset as usize;
-            for slot in &mut model[at..at + payload.len()] {
-                slot.get_or_insert(byte);
+            let piece = Fragment { payload: &payload, ..unchecked(fragment(8 * start, true, &[])) };
+            let verdict = defragmenter.push(&Fragment { len: 8 * words, ..piece });
+            if !matches!(verdict, Verdict::Lost(Loss::Duplicate)) {
+                model.put(overlap, start..start + words, byte);
             }
-            let expected: Option<Vec<u8>> = model.iter().copied().collect();
-            match (defragmenter.push(&fragment(8 * offset, true, &payload)), expected) {
+            match (verdict, model.bytes()) {
                 (Verdict::Whole(datagram), Some(bytes)) => {
-                    prop_assert_eq!(datagram.payload, bytes);
+                    prop_assert_eq!((datagram.payload, datagram.reading), (&bytes[..], overlap));
                     return Ok(());
                 }
                 (Verdict::Pending | Verdict::Lost(Loss::Duplicate), None) => {}
                 other => return Err(TestCaseError::fail(format!("{other:?}"))),
             }
         }
+    }
+}
+
+/// Whose each word of a datagram of twelve is, and what byte he wrote.
+#[derive(Default)]
+struct Model {
+    words: [Option<(usize, u8)>; 12],
+    pieces: usize,
+}
+
+impl Model {
+    /// Each word changes hands when the policy says so of the new piece and of the run of words that its owner still
+    /// has in one.
+    fn put(&mut self, overlap: Overlap, new: std::ops::Range<u32>, byte: u8) {
+        let (before, owner) = (self.words, self.pieces);
+        self.pieces += 1;
+        for at in new.clone() {
+            let same = |word: u32| before.get(word as usize).is_some_and(|other| *other == before[at as usize]);
+            let takes = before[at as usize].is_none() || {
+                let start = (0..=at).rev().take_while(|word| same(*word)).last().unwrap();
+                let end = (at..).take_while(|word| same(*word)).last().unwrap() + 1;
+                match overlap {
+                    Overlap::First => false,
+                    Overlap::Last => true,
+                    Overlap::Linux => start >= new.start,
+                    Overlap::Bsd => start > new.start,
+                    Overlap::Windows => start > new.start && end < new.end,
+                    Overlap::Solaris => start > new.start && end <= new.end,
+                }
+            };
+            if takes {
+                self.words[at as usize] = Some((owner, byte));
+            }
+        }
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
+        Some(self.words.iter().copied().collect::<Option<Vec<_>>>()?.iter().flat_map(|(_, byte)| [*byte; 8]).collect())
     }
 }

@@ -6,7 +6,7 @@
 use crate::{
     correlate::{Finding, reference::Reference},
     decode::{self, Class, Kind, Marks, Observation, Packet, Skip},
-    defragment::{Defragmenter, Fragment, Verdict},
+    defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
     source::{Batch, Filter, Frame, LinkType, Piece, Time},
@@ -199,12 +199,18 @@ impl Lot {
                 self.findings.extend(work.in_order().filter_map(|o| reference.see(o)));
             }
         }
+        self.findings.extend(defragmenter.warnings(self.batch.clock.now()).map(found));
     }
 
     /// What all slots have counted.
     pub fn counts(&self) -> impl Iterator<Item = &Counts> {
         self.works.iter().map(|work| &work.counts)
     }
+}
+
+/// What defragment warns of, among the findings.
+pub fn found(Warning { clock, seq, event }: Warning) -> Finding {
+    Finding { order: (clock, seq.unwrap_or_default()), seq, event }
 }
 
 #[cfg(test)]

@@ -18,12 +18,12 @@ use tripline_plugin::Event;
 use crate::{
     cells::{Cell, Losses},
     correlate::{Correlate, Finding, reference::Reference},
-    defragment::{Counts as Defragmented, Defragmenter, Limits},
+    defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
     dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
     engine::{
         counts::Counts,
         locate::Locator,
-        lot::{Lot, Wanted},
+        lot::{self, Lot, Wanted},
     },
     presets::tripline::Thresholds,
     source::{Batch, Filter, Pull, Source, Time, Trouble},
@@ -42,6 +42,8 @@ pub struct Plan {
     pub thresholds: Option<Thresholds>,
     /// Reference presets, by name.
     pub references: Vec<Reference>,
+    /// Whose bytes count where fragments overlap.
+    pub reassembly: Policies,
     /// Which frames are looked at at all.
     pub filter: Option<Filter>,
 }
@@ -89,7 +91,11 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let mut cells = plan.cells(&key);
     let mut front = Front::new(&plan, &key);
     let mut references = plan.references;
-    let mut defragmenter = Defragmenter::new(Limits::default());
+    let mut defragmenter = Defragmenter::new(Limits::default()).following(plan.reassembly);
+    if plan.thresholds.is_some() {
+        // Who asks for reference presets alone wants what their originals say, and not a word more.
+        defragmenter = defragmenter.telling();
+    }
     let (mut totals, mut last) = (Totals::default(), Time::default());
     let mut filter = plan.filter;
     let (keyed, all) = ((!cells.is_empty()).then_some(&key), !references.is_empty());
@@ -134,9 +140,9 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     for cell in &mut cells {
         cell.finish(last);
     }
-    front.take(cells.iter_mut(), Vec::new());
+    defragmenter.finish(last);
+    front.take(cells.iter_mut(), defragmenter.warnings(last).map(lot::found).collect());
     front.deliver(sink);
-    defragmenter.finish();
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
