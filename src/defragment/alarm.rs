@@ -89,14 +89,17 @@ impl Alarm {
 
 fn first(fragment: &Fragment<'_>) -> Warning {
     let header = &fragment.header;
-    let what = if header.ipv6 { "receivers drop it" } else { "hosts differ in what they read" };
-    let words = format!("fragments of one datagram overlap with different bytes: {what}");
+    let words = if header.ipv6 {
+        "fragments of one IPv6 datagram overlap: receivers are to drop it (RFC 5722)"
+    } else {
+        "fragments of one datagram overlap with different bytes: hosts differ in what they read"
+    };
     let event = Event {
         src_ip: Some(header.src.ip()),
         dest_ip: Some(header.dst.ip()),
         proto: Some(describe::name(header.protocol).into_owned()),
         vlan: header.vlan.into_iter().filter(|id| *id != 0).collect(),
-        ..told(fragment.stamp, words)
+        ..told(fragment.stamp, words.to_owned())
     };
     Warning { clock: fragment.clock, seq: Some(fragment.seq), event }
 }
@@ -108,7 +111,7 @@ fn further(at: Time, who: Who, count: u64) -> Option<Warning> {
     let (datagrams, their) = if count == 1 { ("datagram", "its") } else { ("datagrams", "their") };
     let which =
         if who.is_some() { format!("more {datagrams}") } else { format!("{datagrams} from still other sources") };
-    let words = format!("{count} {which} within a minute: {their} fragments overlap with different bytes");
+    let words = format!("{count} {which} within a minute: {their} fragments overlap, too");
     let event = Event { src_ip: who.map(Address::ip), ..told(at, words) };
     Some(Warning { clock: at, seq: None, event })
 }
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn the_first_is_told_at_once_and_the_others_of_the_minute_as_a_number() {
         let mut alarm = Alarm::default();
-        [0, 1, 59].map(|second| alarm.note(&at(1, second)));
+        [0, 1, 59].into_iter().for_each(|second| alarm.note(&at(1, second)));
         alarm.note(&at(2, 59));
         alarm.note(&at(1, 60));
         alarm.finish(Time(70 * Time::SECOND));
@@ -153,7 +156,7 @@ mod tests {
             [
                 format!("0 0.0.0.1 {first}"),
                 format!("59 0.0.0.2 {first}"),
-                "60 0.0.0.1 2 more datagrams within a minute: their fragments overlap with different bytes".to_owned(),
+                "60 0.0.0.1 2 more datagrams within a minute: their fragments overlap, too".to_owned(),
                 format!("60 0.0.0.1 {first}"),
             ]
         );
@@ -168,7 +171,7 @@ mod tests {
             seldom.note(&fragment);
             often.advance(fragment.clock);
         }
-        [&mut often, &mut seldom].map(|alarm| alarm.finish(Time(900 * Time::SECOND)));
+        [&mut often, &mut seldom].into_iter().for_each(|alarm| alarm.finish(Time(900 * Time::SECOND)));
         let told = said(&mut often);
         assert_eq!(told, said(&mut seldom));
         assert!(told.len() > 7);

@@ -84,12 +84,12 @@ impl Building {
         match (agrees, fragment.header.ipv6) {
             (false, false) => return Err(Loss::End),
             (true, false) => self.conflict |= conflict,
-            (agrees, true) => {
-                self.conflict |= conflict;
-                if overlaps || !agrees {
-                    return Err(Loss::Overlap);
-                }
+            (agrees, true) if overlaps || !agrees => {
+                // No honest sender does it, whatever the bytes; and who receives it drops the datagram.
+                self.conflict = true;
+                return Err(Loss::Overlap);
             }
+            (_, true) => {}
         }
         Ok(())
     }

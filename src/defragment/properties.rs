@@ -2,7 +2,12 @@
 //!
 //! In: nothing. Out: tests. Read next: `mod.rs`.
 
-use proptest::{collection::vec, prelude::*, sample::SizeRange, test_runner::TestCaseError};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::SizeRange,
+    test_runner::{RngSeed, TestCaseError},
+};
 
 use super::{samples::*, *};
 
@@ -44,6 +49,10 @@ fn any_fragments(count: impl Into<SizeRange>) -> impl Strategy<Value = Vec<(Head
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256, rng_seed: RngSeed::Fixed(2026), failure_persistence: None, ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_cut_in_any_order_gives_the_original((bytes, pieces) in cut_up(), ipv6: bool) {
         let fragments: Vec<_> = pieces

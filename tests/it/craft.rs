@@ -9,10 +9,11 @@
 //!     .wait(0.5).syn("10.0.0.2:40001", "10.0.0.1:80").accepted().aborted()
 //! ```
 //!
-//! Read next: `craft/frame.rs` (the layers), `craft/file.rs` (the formats).
+//! Read next: `craft/frame.rs` (the layers), `craft/pieces.rs` (fragments), `craft/file.rs` (the formats).
 
 pub(crate) mod file;
 pub(crate) mod frame;
+pub(crate) mod pieces;
 
 use std::net::{IpAddr, SocketAddr};
 

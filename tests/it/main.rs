@@ -19,6 +19,8 @@ mod program;
 
 // The right ones are named and nobody else.
 mod detection;
+// Fragments hide nothing, whatever is done to them.
+mod fragments;
 // What a run leaves behind for later: summary and ledger.
 mod evidence;
 // The same input gives the same bytes, however the work is shared out.

@@ -52,7 +52,7 @@ fn v6(last: u16) -> IpAddr {
 pub fn sample_events() -> Vec<Event> {
     let mut events: Vec<Event> = TECHNIQUES.into_iter().map(plain).collect();
     events.extend([sweep(), block(), distributed(), decoy(), unnamed_decoy(), ipv6(), inside(), estimated()]);
-    events.extend([one_sided(), tunnelled(), storm(), flood_of_lines(), hostile_text()]);
+    events.extend([one_sided(), tunnelled(), storm(), overlap(), flood_of_lines(), hostile_text()]);
     // Each a second after the one before, so that times and ids are theirs alone.
     for (number, event) in (1..).zip(&mut events) {
         let later = number * 1_000 * MILLISECOND;
@@ -325,6 +325,12 @@ fn anomaly(kind: &str, text: &str) -> Event {
 fn storm() -> Event {
     let text = "12034 scans from sources that may be forged in 60 s, all against 192.0.2.10, told as this one event";
     Event { dest_ip: Some(TARGET), ..anomaly("storm", text) }
+}
+
+/// Somebody wants the sensor to read other bytes than the target.
+fn overlap() -> Event {
+    let text = "fragments of one datagram overlap with different bytes: hosts differ in what they read";
+    Event { src_ip: Some(SCANNER), dest_ip: Some(TARGET), proto: Some("TCP".into()), ..anomaly("overlap", text) }
 }
 
 /// What the preset `scanlogd` says when it stops saying.
