@@ -177,7 +177,9 @@ fn compare(old: &Rules, new: &Rules) -> (bool, String) {
     let changes = [only(&after, &before, "new"), only(&before, &after, "gone")].concat();
     let changes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
     let detect = if same(&old.detect, &new.detect) { "" } else { "; [detect] differs, which needs a restart" };
-    (true, format!("files reopened, {} rules read anew{changes}{detect}", after.len()))
+    let reassembly =
+        if old.reassembly == new.reassembly { "" } else { "; [reassembly] differs, which needs a restart" };
+    (true, format!("files reopened, {} rules read anew{changes}{detect}{reassembly}", after.len()))
 }
 
 /// Whether both ask for the same detection, wherever it stands in the files.

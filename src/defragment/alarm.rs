@@ -146,7 +146,9 @@ mod tests {
     #[test]
     fn the_first_is_told_at_once_and_the_others_of_the_minute_as_a_number() {
         let mut alarm = Alarm::default();
-        [0, 1, 59].into_iter().for_each(|second| alarm.note(&at(1, second)));
+        for second in [0, 1, 59] {
+            alarm.note(&at(1, second));
+        }
         alarm.note(&at(2, 59));
         alarm.note(&at(1, 60));
         alarm.finish(Time(70 * Time::SECOND));
@@ -171,7 +173,9 @@ mod tests {
             seldom.note(&fragment);
             often.advance(fragment.clock);
         }
-        [&mut often, &mut seldom].into_iter().for_each(|alarm| alarm.finish(Time(900 * Time::SECOND)));
+        for alarm in [&mut often, &mut seldom] {
+            alarm.finish(Time(900 * Time::SECOND));
+        }
         let told = said(&mut often);
         assert_eq!(told, said(&mut seldom));
         assert!(told.len() > 7);

@@ -134,3 +134,40 @@ impl Datagram<'_> {
         decode::decode_rebuilt(&first, self.payload, self.len as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Frame, LinkType};
+
+    /// The first fragment of an IPv6 datagram that begins with this header and holds these bytes.
+    fn first(next: u8, bytes: &[u8]) -> bool {
+        let mut frame = vec![0x60, 0, 0, 0, 0, 8 + bytes.len() as u8, 44, 64];
+        frame.extend([[0xfd; 16], [0xfc; 16]].concat());
+        frame.extend([next, 0, 0, 1, 0, 0, 0, 7]);
+        frame.extend(bytes);
+        let time = Time(0);
+        let place = Frame {
+            bytes: &frame,
+            wire_len: frame.len() as u32,
+            link: LinkType(101),
+            stamp: time,
+            clock: time,
+            seq: 0,
+            number: 1,
+        };
+        let packet = decode::decode(&place).unwrap();
+        Fragment::of(&packet, packet.payload.of_bytes(&frame), time, time, 0).unwrap().headless
+    }
+
+    #[test]
+    fn the_first_fragment_of_ipv6_holds_all_headers_up_to_the_transport_s() {
+        assert!(first(6, &[0; 16]) && !first(6, &[0; 24]), "TCP has 20 bytes");
+        assert!(!first(17, &[0; 8]), "UDP has 8");
+        let options = [6, 0, 1, 4, 0, 0, 0, 0];
+        assert!(first(60, &options), "it ends where TCP would begin");
+        assert!(first(60, &[&options[..], &[0; 16]].concat()) && !first(60, &[&options[..], &[0; 24]].concat()));
+        assert!(first(60, &[6, 9, 1, 4, 0, 0, 0, 0]), "the options go on behind it");
+        assert!(!first(253, &[0; 8]), "nobody knows how long that header is");
+    }
+}

@@ -141,7 +141,7 @@ impl Model {
             let same = |word: u32| before.get(word as usize).is_some_and(|other| *other == before[at as usize]);
             let takes = before[at as usize].is_none() || {
                 let start = (0..=at).rev().take_while(|word| same(*word)).last().unwrap();
-                let end = (at..).take_while(|word| same(*word)).last().unwrap() + 1;
+                let end = (at..12).take_while(|word| same(*word)).last().unwrap() + 1;
                 match overlap {
                     Overlap::First => false,
                     Overlap::Last => true,

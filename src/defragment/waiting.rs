@@ -1,7 +1,7 @@
 //! The datagrams that wait for more, each source within its share.
 //!
 //! In: fragments that may be added. Out: datagrams that are whole; what had to be given up is counted.
-//! Whoever waits the longest goes first: at its time-out, when its source has used up its
+//! Whoever is nearest to its time-out goes first: when that is over, when its source has used up its
 //! share, when memory is used up. Must not know what overlaps.
 //! Source: RFC 8200 section 4.5; RFC 4963 section 6 on floods of fragments.
 //! Read next: `building.rs` (one of them), `limits.rs` (how much).

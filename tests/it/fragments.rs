@@ -73,7 +73,9 @@ fn in_pieces(frames: &[Stamped]) -> Capture {
 fn without_frames(mut events: Vec<Value>) -> Vec<Value> {
     for event in &mut events {
         let event = event.as_object_mut().unwrap();
-        ["pcap_filename", "pcap_cnt"].iter().for_each(|field| drop(event.remove(*field)));
+        for field in ["pcap_filename", "pcap_cnt"] {
+            event.remove(field);
+        }
         event["scan"].as_object_mut().unwrap().remove("fragmented");
     }
     events
@@ -141,7 +143,7 @@ fn a_target_s_policy_says_which_doors_were_tried() {
         let found = events(&two_faced(Capture::new(), 0..60), &["-r", rules.to_str().unwrap()]);
         let ports: Vec<u64> = found
             .iter()
-            .flat_map(|event| event["scan"]["ports"]["sample"].as_array().cloned())
+            .filter_map(|event| event["scan"]["ports"]["sample"].as_array().cloned())
             .flatten()
             .map(|port| port.as_u64().unwrap() / 1_000)
             .collect();

@@ -21,6 +21,8 @@ mod program;
 mod detection;
 // Fragments hide nothing, whatever is done to them.
 mod fragments;
+// What a real kernel makes of fragments is what is made of them here.
+mod kernel;
 // What a run leaves behind for later: summary and ledger.
 mod evidence;
 // The same input gives the same bytes, however the work is shared out.

@@ -18,14 +18,14 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two namespaces with a cable between them: 10.99.0.1 on `va`, 10.99.0.2 on `vb`.
-struct Lab {
-    ours: String,
-    theirs: String,
+pub(crate) struct Lab {
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
 }
 
 impl Lab {
     /// Makes one; `None`, with a word why, where that cannot be.
-    fn new(name: &str, tools: &[&str]) -> Option<Self> {
+    pub(crate) fn new(name: &str, tools: &[&str]) -> Option<Self> {
         let missing = tools.iter().find(|tool| Command::new(tool).arg("--version").output().is_err());
         if let Some(tool) = missing {
             eprintln!("skipped: there is no `{tool}` here");
@@ -61,7 +61,7 @@ impl Lab {
     }
 
     /// A command inside one of the namespaces.
-    fn inside(namespace: &str, program: &str) -> Command {
+    pub(crate) fn inside(namespace: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, program]);
         command
