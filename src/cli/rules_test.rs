@@ -208,6 +208,7 @@ limit = { events = 1, per = '1h' }
         e:1  11a25cd6 end 198.51.100.7 -> 192.0.2.10 vertical tcp-syn low  few: held back by its limit
         e:1  storm  few: held back by its limit
         e:1  log-flood  few: held back by its limit
+        e:1  overlap  few: held back by its limit
         (digest)  digest  few: to lines and archive
         e:1  d5336963 update 198.51.100.7 -> several horizontal tcp-syn medium  few: to archive (not to lines, which takes no such events)
         ");

@@ -52,7 +52,7 @@ fn v6(last: u16) -> IpAddr {
 pub fn sample_events() -> Vec<Event> {
     let mut events: Vec<Event> = TECHNIQUES.into_iter().map(plain).collect();
     events.extend([sweep(), block(), distributed(), decoy(), unnamed_decoy(), ipv6(), inside(), estimated()]);
-    events.extend([one_sided(), tunnelled(), storm(), overlap(), flood_of_lines(), hostile_text()]);
+    events.extend([one_sided(), tunnelled(), storm(), flood_of_lines(), hostile_text(), overlap()]);
     // Each a second after the one before, so that times and ids are theirs alone.
     for (number, event) in (1..).zip(&mut events) {
         let later = number * 1_000 * MILLISECOND;

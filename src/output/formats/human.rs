@@ -375,6 +375,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         2026-11-22 11:38:57Z NOTE   - -> 192.0.2.10   storm: 12034 scans from sources that may be forged in 60 s, all against 192.0.2.10, told as this one event
         2026-11-22 11:38:58Z NOTE   log-flood: More possible port scans follow
+        2026-11-22 11:39:00Z NOTE   198.51.100.7 -> 192.0.2.10   overlap: fragments of one datagram overlap with different bytes: hosts differ in what they read
         ");
     }
 
