@@ -26,6 +26,8 @@ pub(super) struct Building {
     pub(super) header: Header,
     /// Copies of some bytes contradict each other.
     pub(super) conflict: bool,
+    /// Its first fragment ended before its headers did.
+    pub(super) headless: bool,
     /// In order of `start`.
     parts: Vec<Part>,
     /// The sum of their lengths; below `total` it cannot be whole.
@@ -40,7 +42,16 @@ pub(super) struct Building {
 
 impl Building {
     pub(super) fn new(header: Header) -> Self {
-        Self { header, conflict: false, parts: Vec::new(), carried: 0, reach: 0, total: None, buried: false }
+        Self {
+            header,
+            conflict: false,
+            headless: false,
+            parts: Vec::new(),
+            carried: 0,
+            reach: 0,
+            total: None,
+            buried: false,
+        }
     }
 
     /// How many fragments it holds.
@@ -102,6 +113,7 @@ impl Building {
             arrival: self.parts.len() as u32,
             known: fragment.known().into(),
         };
+        self.headless |= fragment.headless;
         let is_first = part.start == 0 && self.parts.first().is_none_or(|first| first.start != 0);
         if is_first {
             self.header = fragment.header;

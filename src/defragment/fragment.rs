@@ -119,6 +119,9 @@ pub struct Datagram<'a> {
     pub fragments: u32,
     /// Copies of some bytes contradicted each other: `payload` has those that `reading` prefers.
     pub conflict: bool,
+    /// The headers were not all in the first fragment of IPv6. Hosts that follow RFC 7112 did not take it, though it was
+    /// tried: it is evidence about its sender, and nothing that a stream may hold.
+    pub headless: bool,
     /// The policy by which overlaps were resolved.
     pub reading: Overlap,
 }

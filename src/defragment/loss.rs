@@ -14,8 +14,6 @@ pub enum Loss {
     Empty,
     /// Its length is no multiple of 8 though more follow.
     Length,
-    /// It is the first of an IPv6 datagram and ends before its headers do (RFC 7112): hosts drop it.
-    Headless,
     /// It ends behind the largest datagram that there can be.
     TooBig,
     /// Its datagram has as many as one may have.
@@ -38,10 +36,9 @@ pub enum Loss {
 
 impl Loss {
     /// All of them, in the order of the counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Empty,
         Self::Length,
-        Self::Headless,
         Self::TooBig,
         Self::TooMany,
         Self::End,
@@ -59,7 +56,6 @@ impl Loss {
         match self {
             Self::Empty => "fragment-empty",
             Self::Length => "fragment-length",
-            Self::Headless => "fragment-headless",
             Self::TooBig => "fragment-too-big",
             Self::TooMany => "fragment-too-many",
             Self::End => "fragment-end",
@@ -84,6 +80,8 @@ pub struct Counts {
     pub datagrams: u64,
     /// Datagrams, whole or not, in which copies of some bytes contradicted each other.
     pub conflicts: u64,
+    /// Whole IPv6 datagrams whose headers were not all in their first fragment.
+    pub headless: u64,
     lost: [u64; Loss::ALL.len()],
 }
 
@@ -102,6 +100,7 @@ impl Counts {
     pub(super) fn join(&mut self, datagram: &Datagram<'_>) {
         self.joined += u64::from(datagram.fragments);
         self.datagrams += 1;
+        self.headless += u64::from(datagram.headless);
     }
 
     pub(super) fn lose(&mut self, loss: Loss, fragments: u64) {

@@ -104,7 +104,18 @@ impl Defragmenter {
         let datagram = if fragment.offset == 0 && !fragment.more {
             // An atomic fragment waits for nobody and meets nobody (RFC 6946).
             let (payload, reading) = (fragment.known(), Overlap::default());
-            Datagram { header, len, payload, stamp, clock, seq, fragments: 1, conflict: false, reading }
+            Datagram {
+                header,
+                len,
+                payload,
+                stamp,
+                clock,
+                seq,
+                fragments: 1,
+                conflict: false,
+                headless: false,
+                reading,
+            }
         } else {
             let (len, building) = match self.place(fragment) {
                 Ok(Some(whole)) => whole,
@@ -120,8 +131,8 @@ impl Defragmenter {
             if self.whole.len() < len as usize {
                 header.marks.set(Marks::CUT);
             }
-            let (fragments, conflict) = (building.fragments() as u32, building.conflict);
-            Datagram { header, len, payload: &self.whole, stamp, clock, seq, fragments, conflict, reading }
+            let (fragments, conflict, headless) = (building.fragments() as u32, building.conflict, building.headless);
+            Datagram { header, len, payload: &self.whole, stamp, clock, seq, fragments, conflict, headless, reading }
         };
         self.counts.join(&datagram);
         Verdict::Whole(datagram)
@@ -218,7 +229,6 @@ fn check(fragment: &Fragment<'_>) -> Result<(), Loss> {
         0 => Err(Loss::Empty),
         len if fragment.more && len % 8 != 0 => Err(Loss::Length),
         _ if fragment.end() > longest => Err(Loss::TooBig),
-        _ if fragment.headless => Err(Loss::Headless),
         _ => Ok(()),
     }
 }
@@ -310,10 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_datagram_whose_headers_are_not_all_in_its_first_fragment_is_never_whole() {
-        let headless = Fragment { headless: true, ..v6(fragment(0, true, &[0; 8])) };
-        assert_eq!(loss(&[headless]), Some(Loss::Headless));
-        assert_eq!(rebuild(&[headless, v6(fragment(8, false, &[0; 8]))]), None);
+    fn an_ipv6_datagram_whose_headers_are_not_all_in_its_first_fragment_is_marked() {
+        for headless in [false, true] {
+            let mut defragmenter = Defragmenter::default();
+            defragmenter.push(&Fragment { headless, ..v6(fragment(0, true, &[0; 8])) });
+            let last = v6(fragment(8, false, &[0; 8]));
+            let Verdict::Whole(datagram) = defragmenter.push(&last) else { panic!("not whole") };
+            assert_eq!(datagram.headless, headless);
+            assert_eq!(defragmenter.counts().headless, u64::from(headless));
+        }
     }
 
     #[test]
