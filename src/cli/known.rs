@@ -7,15 +7,12 @@
 use crate::{
     config::{Diagnostic, Diagnostics, Unreadable},
     output::{OutputConfig, Setting},
-    presets::tripline::Thresholds,
+    presets::{self, tripline::Thresholds},
     rules::{Detect, Known, names::Quantity},
 };
 
 /// The preset that is ours.
 pub const TRIPLINE: &str = "tripline";
-
-/// All presets.
-pub const PRESETS: [&str; 2] = [TRIPLINE, "scanlogd"];
 
 /// The thresholds of `tripline`, as its fields are called.
 pub const THRESHOLDS: [(&str, Quantity); 18] = [
@@ -44,13 +41,13 @@ pub fn with_known<T>(setting: &Setting, with: impl FnOnce(&Known<'_>) -> T) -> T
     let check_output = |name: &str, table: &tripline_plugin::Table| {
         OutputConfig::from_table(name, table.clone(), setting).err().unwrap_or_default()
     };
-    with(&Known { presets: &PRESETS, thresholds: &THRESHOLDS, check_output: &check_output })
+    with(&Known { presets: &presets::names(), thresholds: &THRESHOLDS, check_output: &check_output })
 }
 
 /// The presets that hold: those of the command line, else of the rules, else ours.
 pub fn presets(asked: &[String], detect: &Detect, errors: &mut Diagnostics) -> Vec<String> {
-    for name in asked.iter().filter(|name| !PRESETS.contains(&name.as_str())) {
-        let Unreadable { message, hint } = Unreadable::unknown("preset", name, PRESETS);
+    for name in asked.iter().filter(|name| !presets::names().contains(&name.as_str())) {
+        let Unreadable { message, hint } = Unreadable::unknown("preset", name, presets::names());
         errors.push(Diagnostic::new(format!("--preset: {message}")).hint(hint));
     }
     let chosen = if asked.is_empty() { &detect.presets } else { asked };

@@ -33,6 +33,7 @@ pub fn render(summary: &Summary) -> Value {
         "syn_acks": summary.syn_acks,
         "clock_steps_back": summary.rebased,
         "evicted": summary.evicted,
+        "forgotten": summary.forgotten,
         "scans": {
             "total": scans.total(),
             "by_severity": named(names::SEVERITIES, scans.by_severity.iter()),

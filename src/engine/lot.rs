@@ -196,7 +196,7 @@ impl Lot {
         for work in self.works.iter_mut().take(self.batch.pieces.len()) {
             work.defragment(defragmenter, wanted);
             for reference in references.iter_mut() {
-                self.findings.extend(work.in_order().filter_map(|o| reference.see(o)));
+                work.in_order().for_each(|o| reference.see(o, &mut self.findings));
             }
         }
         self.findings.extend(defragmenter.warnings(self.batch.clock.now()).map(found));

@@ -69,6 +69,8 @@ pub struct Totals {
     pub defragmented: Defragmented,
     /// What the tables had to give up.
     pub losses: Losses,
+    /// What each reference preset had to forget for want of memory.
+    pub forgotten: Vec<(&'static str, u64)>,
     /// Times that the capture's clock went back by more than jitter.
     pub rebased: u32,
     /// Frames that a live capture lost before they came here.
@@ -98,7 +100,8 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     }
     let (mut totals, mut last) = (Totals::default(), Time::default());
     let mut filter = plan.filter;
-    let (keyed, all) = ((!cells.is_empty()).then_some(&key), !references.is_empty());
+    let keyed = (!cells.is_empty()).then_some(&key);
+    let all = references.iter().any(Reference::sees_plain);
     // The batch to be decoded, the one to be run through the cells, the one to be read into.
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
     let mut more = feed.pull(&mut fresh.batch, sink);
@@ -141,13 +144,16 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         cell.finish(last);
     }
     defragmenter.finish(last);
-    front.take(cells.iter_mut(), defragmenter.warnings(last).map(lot::found).collect());
+    let mut findings: Vec<Finding> = defragmenter.warnings(last).map(lot::found).collect();
+    references.iter_mut().for_each(|reference| reference.finish(last, &mut findings));
+    front.take(cells.iter_mut(), findings);
     front.deliver(sink);
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
     totals.defragmented = *defragmenter.counts();
     totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
+    totals.forgotten = references.iter().map(|reference| (reference.name(), reference.given_up())).collect();
     (totals.lost, totals.stopped) = (front.lost, feed.stopped);
     Ok(totals)
 }

@@ -50,6 +50,8 @@ pub struct Summary {
     pub lost: u64,
     /// What the tables had to give up for want of memory.
     pub evicted: u64,
+    /// What reference presets had to forget for want of memory, by preset.
+    pub forgotten: BTreeMap<String, u64>,
     /// Times that the capture's clock stepped back by more than jitter.
     pub rebased: u32,
     /// Scans that were reported.
@@ -125,6 +127,8 @@ impl Summary {
         (self.syns, self.syn_acks) = (counts.syns, counts.syn_acks);
         self.evicted = totals.losses.contacts + totals.losses.suspects;
         (self.lost, self.rebased) = (totals.lost, totals.rebased);
+        let forgotten = totals.forgotten.iter().filter(|(_, count)| *count > 0);
+        self.forgotten.extend(forgotten.map(|(preset, count)| ((*preset).to_owned(), *count)));
         let named = (0..=u8::MAX).map(|protocol| decode::describe::name(protocol).into_owned()).zip(&counts.protocols);
         self.protocols.extend(named.filter(|(_, count)| **count > 0).map(|(name, count)| (name, *count)));
         let skipped = Skip::ALL.iter().zip(&counts.skipped).filter(|(_, count)| **count > 0);

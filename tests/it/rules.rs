@@ -10,7 +10,12 @@ use tripline::{
     config::{Diagnostics, Document, document::Parsed},
     defragment::Overlap,
     output::HOST_KEYS,
+<<<<<<< HEAD
     rules::{conditions, names, parse, reassembly, rule, trials},
+=======
+    presets,
+    rules::{conditions, names, parse, rule, trials},
+>>>>>>> 98ed69e (Run the detectors of libnids, Snort 3, Jung et al. and Zeek beside ours, to compare on one input)
 };
 
 use crate::{
@@ -121,7 +126,7 @@ fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
         (part("severity"), of(names::SEVERITIES)),
         (part("trust"), of(names::TRUSTS)),
         (part("direction"), of(names::DIRECTIONS)),
-        (part("preset"), set(known::PRESETS)),
+        (part("preset"), set(presets::names())),
         (part("limit/properties/by"), of(rule::BY)),
         (part("overlap"), set(Overlap::ALL.map(Overlap::name))),
     ] {

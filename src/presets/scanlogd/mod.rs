@@ -34,6 +34,8 @@ use entry::Probe;
 use flood::{Flood, Line};
 use table::Table;
 
+#[cfg(test)]
+use super::by_hand;
 use crate::{
     decode::{Kind, Observation},
     source::Time,
@@ -97,49 +99,6 @@ impl ScanlogdState {
             Line::MoreFollow => Some(Report::MoreFollow { decided_by: *packet }),
             Line::Nothing => None,
         }
-    }
-}
-
-/// Packets made by hand for the tests of this folder.
-#[cfg(test)]
-mod by_hand {
-    use crate::{
-        decode::{Address, Kind, Marks, Observation},
-        source::Time,
-    };
-
-    /// A TCP packet of 10.0.0.2 at so many milliseconds.
-    pub(super) fn tcp(millis: i64, port: u16, flags: u8) -> Observation {
-        let time = Time(1_000 * Time::SECOND + millis * 1_000_000);
-        Observation {
-            src: Address::v4([10, 0, 0, 2]),
-            dst: Address::v4([10, 0, 0, 1]),
-            stamp: time,
-            clock: time,
-            seq: 0,
-            tcp_seq: 0,
-            tcp_ack: 0,
-            src_port: 40_000,
-            dst_port: port,
-            window: 1024,
-            ip_id: 0,
-            payload_len: 0,
-            vlan: [0; 2],
-            marks: Marks::default(),
-            mac: [2, 0, 0, 0, 0, 2],
-            protocol: 6,
-            kind: Kind::Tcp,
-            flags,
-            ttl: 50,
-            tos: 0,
-            icmp_type: 0,
-            icmp_code: 0,
-        }
-    }
-
-    /// The same from another source.
-    pub(super) fn of(src: [u8; 4], packet: Observation) -> Observation {
-        Observation { src: Address::v4(src), ..packet }
     }
 }
 
