@@ -214,7 +214,8 @@ pub struct Judging {
     #[arg(short, long, value_name = "PATH")]
     pub rules: Vec<PathBuf>,
 
-    /// Detection presets, instead of those that the rules name
+    /// Detection presets, several side by side, instead of those that the rules name: tripline (the
+    /// default), scanlogd, libnids, snort-low, snort-medium, snort-high, trw, zeek. Each event names its own
     #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
     pub preset: Vec<String>,
 

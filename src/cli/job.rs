@@ -186,15 +186,13 @@ fn outputs(args: &Judging, rules: &mut Rules, setting: &Setting, errors: &mut Di
 
 /// What holds for a run, on one line.
 pub fn settings(plan: &Plan, outputs: &[OutputConfig]) -> String {
-    let references = plan.references.len();
-    let own = plan.thresholds.is_some().then(|| known::TRIPLINE.to_owned());
-    let references = (references > 0).then(|| many(references as u64, "reference preset"));
-    let presets: Vec<String> = own.into_iter().chain(references).collect();
+    let own = plan.thresholds.is_some().then_some(known::TRIPLINE);
+    let presets: Vec<&str> = own.into_iter().chain(plan.references.iter().map(Reference::name)).collect();
     let outputs: Vec<String> = outputs.iter().map(|output| printable(&output.name)).collect();
     let key = plan.key.map_or_else(|| "made from the input".to_owned(), |key| format!("{key:x}"));
     format!(
         "settings  {}; tables of {}; {}; key {key}; to {}",
-        presets.join(" and "),
+        presets.join(", "),
         show_size(plan.memory as u64),
         many(plan.shards as u64, "worker"),
         outputs.join(", ")

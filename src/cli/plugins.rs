@@ -1,6 +1,6 @@
-//! `tripline plugins`: which outputs there are, and what each can be told.
+//! `tripline plugins`: which outputs and presets there are, and what each output can be told.
 //!
-//! In: the program's plugins. Out: a list, or one plugin's options, on standard output.
+//! In: the program's plugins. Out: the lists, or one plugin's options, on standard output.
 //! Read next: `plugins/README.md`, on writing one.
 
 use std::fmt::Write;
@@ -8,7 +8,10 @@ use std::fmt::Write;
 use tripline_plugin::{Need, OptionKind, OptionSpec, OutputPlugin};
 
 use super::{Failure, Outcome, print};
-use crate::config::{Diagnostic, Diagnostics, Unreadable};
+use crate::{
+    config::{Diagnostic, Diagnostics, Unreadable},
+    presets,
+};
 
 /// Lists the plugins, or explains one.
 ///
@@ -26,8 +29,12 @@ pub fn plugins(name: Option<&str>, plugins: &[OutputPlugin]) -> Result<Outcome, 
 }
 
 fn list(plugins: &[OutputPlugin]) -> String {
-    let row = |plugin: &OutputPlugin| format!("{:10} {}", plugin.name, plugin.summary);
-    plugins.iter().map(row).collect::<Vec<_>>().join("\n") + "\n"
+    let row = |(name, summary): (&str, &str)| format!("{name:12} {summary}\n");
+    let outputs: String = plugins.iter().map(|plugin| row((plugin.name, plugin.summary))).collect();
+    let presets: String = presets::ALL.into_iter().map(row).collect();
+    format!(
+        "outputs (-o NAME, or `plugin` in rules)\n{outputs}\npresets (-p NAME,NAME, or `preset` in rules)\n{presets}"
+    )
 }
 
 fn explain(plugin: &OutputPlugin) -> String {
@@ -70,6 +77,12 @@ mod tests {
                 assert!(text.contains(&format!("\n{} = ", option.name)) && text.contains(option.help), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn every_preset_is_listed() {
+        let text = list(&builtin());
+        assert!(presets::names().into_iter().all(|name| text.contains(&format!("\n{name} "))), "{text}");
     }
 
     #[test]

@@ -67,8 +67,9 @@ impl Reference {
         let mut tell = |Found { event, seq }: Found| findings.push(Finding { order, seq, event });
         match self {
             Self::Scanlogd(state) => {
-                let report = state.packet(o);
-                report.into_iter().for_each(|report| tell(Found { event: report.event(), seq: Some(o.seq) }));
+                if let Some(report) = state.packet(o) {
+                    tell(Found { event: report.event(), seq: Some(o.seq) });
+                }
             }
             Self::Libnids(state) => state.packet(o).into_iter().for_each(tell),
             Self::Snort(state) => state.packet(o).into_iter().for_each(tell),

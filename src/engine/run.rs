@@ -145,7 +145,9 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     }
     defragmenter.finish(last);
     let mut findings: Vec<Finding> = defragmenter.warnings(last).map(lot::found).collect();
-    references.iter_mut().for_each(|reference| reference.finish(last, &mut findings));
+    for reference in &mut references {
+        reference.finish(last, &mut findings);
+    }
     front.take(cells.iter_mut(), findings);
     front.deliver(sink);
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {

@@ -132,8 +132,8 @@ pub(super) fn exactly(targets: &[Address]) -> Counted<IpAddr> {
 }
 
 /// All of them are known.
-pub(super) fn exact_ports(sample: Vec<u16>) -> Option<Ports> {
-    Some(Ports { count: sample.len() as u64, exact: true, sample, ranges: None })
+pub(super) fn exact_ports(sample: Vec<u16>) -> Ports {
+    Ports { count: sample.len() as u64, exact: true, sample, ranges: None }
 }
 
 /// The shape that so many targets and ports have.
@@ -163,7 +163,7 @@ mod tests {
             doors: 3,
             answers: silent(3),
             targets: exactly(targets),
-            ports: exact_ports(ports),
+            ports: Some(exact_ports(ports)),
             reason: "because".to_owned(),
         }
     }

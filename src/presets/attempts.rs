@@ -59,7 +59,7 @@ pub(super) struct Ended {
     /// The stamp of its first SYN.
     pub(super) began: Time,
     /// The stamp of its end.
-    pub(super) ended: Time,
+    pub(super) stamp: Time,
     /// The same by the clock: when it was due, however late somebody noticed.
     pub(super) clock: Time,
     /// The packet that ended it; `None` when time did.
@@ -137,8 +137,8 @@ impl Attempts {
         let mut end = |connection, outcome, attempt: &mut Attempt| match telling {
             Telling::InOrder => _ = attempt.outcome.get_or_insert(outcome),
             Telling::AtOnce => {
-                let (began, ended, clock) = (attempt.began, packet.stamp, packet.clock);
-                tell(Ended { connection, outcome, began, ended, clock, by: Some(*packet) });
+                let (began, stamp, clock) = (attempt.began, packet.stamp, packet.clock);
+                tell(Ended { connection, outcome, began, stamp, clock, by: Some(*packet) });
             }
         };
         let asked = |attempt: &&mut Attempt| attempt.state == State::Asked;
@@ -210,8 +210,8 @@ impl Attempts {
         if attempt.began == began && (is_silent || self.telling == Telling::InOrder) {
             attempt.state = if is_silent { State::Over } else { attempt.state };
             let outcome = attempt.outcome.unwrap_or(Outcome::Silent);
-            let ended = Time(began.0.saturating_add(ANSWER));
-            tell(Ended { connection, outcome, began, ended, clock: due, by: None });
+            let stamp = Time(began.0.saturating_add(ANSWER));
+            tell(Ended { connection, outcome, began, stamp, clock: due, by: None });
         }
     }
 }

@@ -47,3 +47,16 @@ pub(super) fn answer(millis: i64, port: u16, flags: u8) -> Observation {
     let there = tcp(millis, port, flags);
     Observation { src: there.dst, dst: there.src, src_port: there.dst_port, dst_port: there.src_port, ..there }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_goes_back_where_the_question_came_from() {
+        let (there, back) = (tcp(0, 80, 2), answer(1, 80, 18));
+        assert_eq!((there.src, there.src_port), (back.dst, back.dst_port));
+        assert_eq!((there.dst, there.dst_port), (back.src, back.src_port));
+        assert_eq!(of([1, 2, 3, 4], there).src.to_string(), "1.2.3.4");
+    }
+}

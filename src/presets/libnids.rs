@@ -142,7 +142,7 @@ fn warning(host: &Host, decided_by: &Observation) -> Event {
         doors,
         answers: silent(doors),
         targets: exactly(&targets),
-        ports: exact_ports(ports),
+        ports: Some(exact_ports(ports)),
         reason: format!("{doors} pairs of target and port without ACK, more than {PAIRS}"),
     };
     alarm.event(Some(decided_by))

@@ -109,7 +109,7 @@ impl<K: Copy + Eq + Hash, V: Fades> Recent<K, V> {
     /// The number of the key's bucket.
     fn place(&self, key: &K) -> usize {
         let hash = self.hasher.hash_one(key) >> 32;
-        (hash * self.buckets.len() as u64 >> 32) as usize
+        ((hash * self.buckets.len() as u64) >> 32) as usize
     }
 }
 

@@ -199,7 +199,7 @@ impl Walk {
             source: ended.connection.client,
             sources: 1,
             start: self.start,
-            time: ended.ended,
+            time: ended.stamp,
             packets: doors,
             doors,
             answers: self.answers,

@@ -150,10 +150,10 @@ impl Notices {
         let epoch = now.0.saturating_sub(self.first.unwrap_or_default().0).div_euclid(EPOCH);
         let hosts = self.hosts.get_or_begin((source, port), now);
         let sweep = hosts.filter(|hosts| hosts.epoch != epoch || hosts.known < HOSTS);
-        let sweep = sweep.and_then(|hosts| hosts.add(epoch, target, ended).then(|| *hosts));
+        let sweep = sweep.and_then(|hosts| hosts.add(epoch, target, ended).then_some(*hosts));
         let ports = self.ports.get_or_begin((source, target), now);
         let scan = ports.filter(|ports| ports.epoch != epoch || ports.known < PORTS);
-        let scan = scan.and_then(|ports| ports.add(epoch, port, ended).then(|| *ports));
+        let scan = scan.and_then(|ports| ports.add(epoch, port, ended).then_some(*ports));
         let seq = ended.by.map(|packet| packet.seq);
         if let Some(hosts) = sweep
             && self.is_news(source, "Address_Scan", now)
@@ -181,7 +181,7 @@ fn address_scan(ended: &Ended, hosts: &Failures<Address, HOSTS>) -> Event {
     let alarm = Alarm {
         kind: Kind::Horizontal,
         targets: exactly(&hosts.things),
-        ports: exact_ports(vec![ended.connection.server_port]),
+        ports: Some(exact_ports(vec![ended.connection.server_port])),
         reason: format!("Address_Scan: attempts at {HOSTS} hosts on one port failed within 5 minutes"),
         ..alarm(ended, hosts)
     };
@@ -192,7 +192,7 @@ fn port_scan(ended: &Ended, ports: &Failures<u16, PORTS>) -> Event {
     let alarm = Alarm {
         kind: Kind::Vertical,
         targets: exactly(&[ended.connection.server]),
-        ports: exact_ports(ports.things.to_vec()),
+        ports: Some(exact_ports(ports.things.to_vec())),
         reason: format!("Port_Scan: attempts at {PORTS} ports of one host failed within 5 minutes"),
         ..alarm(ended, ports)
     };
@@ -209,7 +209,7 @@ fn alarm<T, const N: usize>(ended: &Ended, failures: &Failures<T, N>) -> Alarm {
         source: ended.connection.client,
         sources: 1,
         start: failures.start,
-        time: ended.ended,
+        time: ended.stamp,
         packets: failures.attempts,
         doors: failures.known as u64,
         answers: failures.answers,

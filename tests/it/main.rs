@@ -39,6 +39,8 @@ mod packed;
 mod read;
 // What the pages say is so.
 mod pages;
+// Other detectors judge the same packets, side by side.
+mod presets;
 // Rules files: what ships is right, editors know the language, events can be tried.
 mod rules;
 // Who moves from scanlogd gets its lines.

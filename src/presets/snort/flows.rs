@@ -26,16 +26,29 @@ const UDP: u8 = 17;
 /// Both ends, the lesser first, and the protocol.
 type Ends = ((Address, u16), (Address, u16), u8);
 
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    New,
+    /// Nobody saw its SYN. Flows of other protocols stay here.
+    Midstream,
+    /// The client sent a SYN.
+    Asked,
+    /// The server has spoken, not with SYN and ACK.
+    Answered,
+    /// The server sent SYN and ACK.
+    Accepted,
+    /// The handshake is complete.
+    Established,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
+    stage: Stage,
     /// The first of the two ends began.
     first_began: bool,
-    known: bool,
-    /// It began with a SYN.
-    counted: bool,
-    server_spoke: bool,
-    accepted: bool,
-    established: bool,
+    /// Somebody reset it.
     reset: bool,
     protocol: u8,
 }
@@ -72,8 +85,11 @@ pub(super) struct Turn {
     pub(super) both: bool,
 }
 
-fn turn(step: Step, reversed: bool) -> Option<Turn> {
-    Some(Turn { step, reversed, both: false })
+impl Turn {
+    /// A step of the one whose packet it is.
+    pub(super) fn new(step: Step, reversed: bool) -> Self {
+        Self { step, reversed, both: false }
+    }
 }
 
 /// See the head of this file.
@@ -95,37 +111,34 @@ impl Flows {
         let shown = packet.flags & (SYN | RST | ACK);
         let is_reset = shown & RST != 0;
         // A reset of nothing begins nothing.
-        let flow = match is_reset {
-            true => self.table.get(&ends, packet.clock),
-            false => self.table.get_or_begin(ends, packet.clock),
-        };
+        let flow =
+            if is_reset { self.table.get(&ends, packet.clock) } else { self.table.get_or_begin(ends, packet.clock) };
         let Some(flow) = flow else {
             return match shown {
-                SYN => turn(Step::Attempt, false),
-                _ if is_reset => Some(Turn { step: Step::Reject, reversed: false, both: true }),
+                SYN => Some(Turn::new(Step::Attempt, false)),
+                _ if is_reset => Some(Turn { both: true, ..Turn::new(Step::Reject, false) }),
                 _ => None,
             };
         };
-        let is_new = !flow.known || shown == SYN && (flow.reset || flow.established || !flow.counted);
-        if is_new {
+        let is_over = flow.reset || matches!(flow.stage, Stage::Midstream | Stage::Established);
+        if flow.stage == Stage::New || shown == SYN && is_over {
             let by_sender = shown == SYN || shown != SYN | ACK && packet.src_port > packet.dst_port;
-            let (first_began, counted) = (by_sender == from_first, shown == SYN);
-            *flow = Flow { first_began, known: true, counted, protocol: TCP, ..Flow::default() };
+            let stage = if shown == SYN { Stage::Asked } else { Stage::Midstream };
+            *flow = Flow { stage, first_began: by_sender == from_first, reset: false, protocol: TCP };
         }
-        let reversed = from_first != flow.first_began;
         flow.reset |= is_reset;
-        if flow.counted { flow.next(shown, reversed) } else { uncounted(shown, reversed) }
+        flow.next(shown, from_first != flow.first_began)
     }
 
     /// What a packet of another protocol means: the first sender attempts, the other answers.
     pub(super) fn other(&mut self, packet: &Observation, protocol: u8) -> Option<Turn> {
         let (ends, from_first) = ends(packet, protocol);
         let flow = self.table.get_or_begin(ends, packet.clock)?;
-        if !flow.known {
-            *flow = Flow { first_began: from_first, known: true, protocol, ..Flow::default() };
+        if flow.stage == Stage::New {
+            *flow = Flow { stage: Stage::Midstream, first_began: from_first, reset: false, protocol };
         }
         let reversed = from_first != flow.first_began;
-        turn(if reversed { Step::Complete } else { Step::Attempt }, reversed)
+        Some(Turn::new(if reversed { Step::Complete } else { Step::Attempt }, reversed))
     }
 
     /// How many were forgotten before their time.
@@ -135,33 +148,30 @@ impl Flows {
 }
 
 impl Flow {
-    /// The next packet of a flow that began with a SYN. Whatever its flags, all that the client sends
-    /// before the server has spoken is an attempt.
+    /// The next packet. Whatever its flags, all that the client sends before the server has spoken is an attempt, if
+    /// the first was a SYN.
     fn next(&mut self, shown: u8, from_server: bool) -> Option<Turn> {
-        self.server_spoke |= from_server;
-        match (from_server, shown) {
-            (_, shown) if self.established && shown & RST == 0 => None,
-            (false, _) if !self.server_spoke => turn(Step::Attempt, false),
-            (false, ACK) if self.accepted && !self.established => {
-                self.established = true;
-                turn(Step::Complete, false)
+        let (is_reset, accepts) = (shown & RST != 0, shown == SYN | ACK);
+        let step = match (self.stage, from_server) {
+            (Stage::Established, _) => None,
+            (Stage::Midstream, _) if is_reset => Some(Step::Reject),
+            (Stage::Midstream, _) => accepts.then_some(Step::Complete),
+            (Stage::Asked, false) => Some(Step::Attempt),
+            (Stage::Accepted, false) if shown == ACK => {
+                self.stage = Stage::Established;
+                Some(Step::Complete)
             }
-            (true, shown) if shown & RST != 0 && !self.established => turn(Step::Reject, true),
-            (true, shown) if shown == SYN | ACK => {
-                self.accepted = true;
-                None
+            (stage, true) => {
+                self.stage = match stage {
+                    _ if accepts => Stage::Accepted,
+                    Stage::Asked => Stage::Answered,
+                    stage => stage,
+                };
+                is_reset.then_some(Step::Reject)
             }
-            _ => None,
-        }
-    }
-}
-
-/// A packet of a flow whose begin nobody saw.
-fn uncounted(shown: u8, reversed: bool) -> Option<Turn> {
-    match shown {
-        shown if shown & RST != 0 => turn(Step::Reject, reversed),
-        shown if shown == SYN | ACK => turn(Step::Complete, reversed),
-        _ => None,
+            (Stage::New | Stage::Answered | Stage::Accepted, false) => None,
+        };
+        Some(Turn::new(step?, from_server))
     }
 }
 

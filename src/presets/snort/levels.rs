@@ -120,3 +120,22 @@ pub(super) static HIGH: Level = Level {
     },
     icmp_sweep: limits(10, 3, 3, 5),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_grow_with_the_level_and_only_at_the_low_one_silence_never_decides() {
+        assert!(LOW.window < MEDIUM.window && MEDIUM.window < HIGH.window);
+        for level in [&LOW, &MEDIUM, &HIGH] {
+            let Level { tcp, udp, ip, .. } = level;
+            let all =
+                [tcp, udp, ip].into_iter().flat_map(|kinds| [kinds.scan, kinds.decoy, kinds.sweep, kinds.distributed]);
+            for limits in all.chain([level.icmp_sweep]) {
+                assert_eq!(limits.scans == 0, level.preset == "snort-low", "{} {limits:?}", level.preset);
+                assert!(limits.rejects > 0 && limits.nets > 0 && limits.ports > 0);
+            }
+        }
+    }
+}

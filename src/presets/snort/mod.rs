@@ -108,7 +108,7 @@ impl SnortState {
 
     /// What a packet means, if anything.
     fn turn(&mut self, packet: &Observation) -> Option<(What, Turn)> {
-        let attempt = Turn { step: Step::Attempt, reversed: false, both: false };
+        let attempt = Turn::new(Step::Attempt, false);
         let is_v4 = packet.src.as_v4().is_some();
         match packet.kind {
             Kind::Tcp => Some((What::Tcp, self.flows.tcp(packet)?)),
@@ -122,7 +122,7 @@ impl SnortState {
                     (NO_PROTOCOL | FILTERED, _) => What::Ip,
                     _ => What::Icmp,
                 };
-                Some((what, Turn { step: Step::Reject, reversed: true, both: false }))
+                Some((what, Turn::new(Step::Reject, true)))
             }
             Kind::SctpInit | Kind::SctpInitAck | Kind::SctpAbort | Kind::SctpCookieEcho | Kind::Other => {
                 Some((What::Ip, self.flows.other(packet, packet.protocol)?))
@@ -133,9 +133,8 @@ impl SnortState {
 
     /// Counts it for both hosts and judges them.
     fn count(&mut self, what: What, turn: Turn, packet: &Observation) -> Option<Event> {
-        let (scanner, scanned) = if turn.reversed { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
-        let [on_scanner, on_scanned] =
-            [(scanner, true), (scanned, false)].map(|(host, scans)| Who { what, scans, host });
+        let (source, target) = if turn.reversed { (packet.dst, packet.src) } else { (packet.src, packet.dst) };
+        let [on_source, on_target] = [(source, true), (target, false)].map(|(host, scans)| Who { what, scans, host });
         let second = packet.clock.0.div_euclid(Time::SECOND);
         let at = Moment { stamp: packet.stamp, second, window: self.level.window };
         let port = if what == What::Icmp { 0 } else { packet.dst_port };
@@ -150,20 +149,20 @@ impl SnortState {
             }
             Some(*tracker)
         };
-        let scanned_tracker = if what == What::Icmp { None } else { add(on_scanned, scanner) };
-        let scanner_tracker = add(on_scanner, scanned);
+        let victim = if what == What::Icmp { None } else { add(on_target, source) };
+        let scanner = add(on_source, target);
         let verdict = match what {
-            What::Tcp => judge(&self.level.tcp, scanner_tracker.as_ref(), scanned_tracker.as_ref()),
-            What::Udp => judge(&self.level.udp, scanner_tracker.as_ref(), scanned_tracker.as_ref()),
-            What::Ip => judge(&self.level.ip, scanner_tracker.as_ref(), scanned_tracker.as_ref()),
-            What::Icmp => sweep(self.level.icmp_sweep, scanner_tracker.as_ref()),
+            What::Tcp => judge(&self.level.tcp, scanner.as_ref(), victim.as_ref()),
+            What::Udp => judge(&self.level.udp, scanner.as_ref(), victim.as_ref()),
+            What::Ip => judge(&self.level.ip, scanner.as_ref(), victim.as_ref()),
+            What::Icmp => sweep(self.level.icmp_sweep, scanner.as_ref()),
         }?;
         let (told_of, tracker) = match verdict.kind {
-            Shape::Sweep => (on_scanner, scanner_tracker?),
-            Shape::Scan | Shape::Decoy | Shape::Distributed => (on_scanned, scanned_tracker?),
+            Shape::Sweep => (on_source, scanner?),
+            Shape::Scan | Shape::Decoy | Shape::Distributed => (on_target, victim?),
         };
         self.trackers.get(&told_of, packet.clock)?.told = true;
-        Some(self.event(what, verdict, &tracker, (scanner, scanned), turn.reversed, packet))
+        Some(self.event(what, verdict, &tracker, (source, target), turn.reversed, packet))
     }
 
     fn event(
@@ -171,7 +170,7 @@ impl SnortState {
         what: What,
         verdict: Verdict,
         tracker: &Tracker,
-        (scanner, scanned): (Address, Address),
+        (source, target): (Address, Address),
         reversed: bool,
         packet: &Observation,
     ) -> Event {
@@ -199,14 +198,14 @@ impl SnortState {
             technique,
             proto,
             kind,
-            source: scanner,
+            source,
             sources,
             start: tracker.start,
             time: packet.stamp,
             packets: u64::from(*scans),
             doors,
             answers: silent(doors),
-            targets: Counted { count: targets, exact: targets == 1, sample: vec![scanned.ip()] },
+            targets: Counted { count: targets, exact: targets == 1, sample: vec![target.ip()] },
             ports: shows_ports.then(|| Ports { count: ports, exact: false, sample: vec![port], ranges: None }),
             reason: format!(
                 "{filtered}{word}: {scans} attempts without a connection, {rejects} rejects, \

@@ -128,29 +128,27 @@ pub(super) enum Shape {
 }
 
 /// Judges the trackers of the one that scans and the one that is scanned, in the order of the original.
-pub(super) fn judge(kinds: &Kinds, scanner: Option<&Tracker>, scanned: Option<&Tracker>) -> Option<Verdict> {
-    let scanned = scanned.filter(|scanned| !scanned.told);
-    let by_scanned = |kind, limits: Limits, fits: fn(&Tracker, Limits) -> bool, rejected: bool| {
-        let scanned = scanned?;
-        let rejected = rejected && scanned.rejects >= limits.rejects;
-        let filtered = scanned.enough(limits, rejected, fits(scanned, limits) && scanned.ports >= limits.ports)?;
+pub(super) fn judge(kinds: &Kinds, source: Option<&Tracker>, target: Option<&Tracker>) -> Option<Verdict> {
+    let target = target.filter(|target| !target.told);
+    let by_target = |kind, limits: Limits, fits: fn(&Tracker, Limits) -> bool, rejected: bool| {
+        let target = target?;
+        let rejected = rejected && target.rejects >= limits.rejects;
+        let filtered = target.enough(limits, rejected, fits(target, limits) && target.ports >= limits.ports)?;
         Some(Verdict { kind, filtered })
     };
     // Only a scan of one by one asks whether the scanner was rejected, too.
-    let both = scanner.is_none_or(|scanner| scanner.rejects >= kinds.scan.rejects);
-    by_scanned(Shape::Scan, kinds.scan, |scanned, limits| scanned.nets < limits.nets, both)
-        .or_else(|| by_scanned(Shape::Decoy, kinds.decoy, |scanned, limits| scanned.nets >= limits.nets, true))
-        .or_else(|| sweep(kinds.sweep, scanner))
-        .or_else(|| {
-            by_scanned(Shape::Distributed, kinds.distributed, |scanned, limits| scanned.nets <= limits.nets, true)
-        })
+    let both = source.is_none_or(|source| source.rejects >= kinds.scan.rejects);
+    by_target(Shape::Scan, kinds.scan, |target, limits| target.nets < limits.nets, both)
+        .or_else(|| by_target(Shape::Decoy, kinds.decoy, |target, limits| target.nets >= limits.nets, true))
+        .or_else(|| sweep(kinds.sweep, source))
+        .or_else(|| by_target(Shape::Distributed, kinds.distributed, |target, limits| target.nets <= limits.nets, true))
 }
 
 /// Whether the scanner sweeps; of ICMP that is all that is asked.
-pub(super) fn sweep(limits: Limits, scanner: Option<&Tracker>) -> Option<Verdict> {
-    let scanner = scanner.filter(|scanner| !scanner.told)?;
-    let fits = scanner.nets >= limits.nets && scanner.ports <= limits.ports;
-    let filtered = scanner.enough(limits, scanner.rejects >= limits.rejects, fits)?;
+pub(super) fn sweep(limits: Limits, source: Option<&Tracker>) -> Option<Verdict> {
+    let source = source.filter(|source| !source.told)?;
+    let fits = source.nets >= limits.nets && source.ports <= limits.ports;
+    let filtered = source.enough(limits, source.rejects >= limits.rejects, fits)?;
     Some(Verdict { kind: Shape::Sweep, filtered })
 }
 
@@ -190,8 +188,8 @@ mod tests {
     #[test]
     fn the_four_shapes_follow_the_four_thresholds() {
         let of = |scans, rejects, nets, ports| Tracker { scans, rejects, nets, ports, ..Tracker::default() };
-        let kind = |scanner: Tracker, scanned: Tracker| {
-            judge(&HIGH.tcp, Some(&scanner), Some(&scanned)).map(|verdict| (verdict.kind, verdict.filtered))
+        let kind = |source: Tracker, target: Tracker| {
+            judge(&HIGH.tcp, Some(&source), Some(&target)).map(|verdict| (verdict.kind, verdict.filtered))
         };
         let idle = Tracker::default();
         assert_eq!(kind(of(10, 5, 1, 10), of(10, 5, 1, 10)), Some((Shape::Scan, false)));
