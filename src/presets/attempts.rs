@@ -1,12 +1,12 @@
 //! How attempts to connect over TCP end, as Zeek tells it to its scripts.
 //!
-//! In: TCP observations, in order, plain ones included (data without a flag ends nothing, but tells). Out: [`Ended`],
-//! each once or in two steps. An attempt begins with a SYN; without an answer for 5 s it has failed. Answers are believed as
-//! they come: whether they echo the SYN is not looked at, as in the original.
-//! It remembers 65,536 connections and as many deadlines; what it has to give up is counted.
+//! In: TCP observations, in order, plain ones included (data without a flag ends nothing, but tells). Out:
+//! [`Ended`], each once or in two steps. An attempt begins with a SYN; without an answer for 5 s it has failed.
+//! Answers are believed as they come: whether they echo the SYN is not looked at, as in the original. It
+//! remembers 65,536 connections and as many deadlines; what it has to give up is counted.
 //! Must not know what a scan is.
-//! Source: Zeek's TCP analyzer (`tcp_attempt_delay` 5 s) and its events `connection_attempt`, `connection_rejected`,
-//! `connection_reset`, `connection_established`. Read next: `trw.rs`, `zeek.rs`.
+//! Source: Zeek's TCP analyzer (`tcp_attempt_delay` 5 s) and its events `connection_attempt`,
+//! `connection_rejected`, `connection_reset`, `connection_established`. Read next: `trw.rs`, `zeek.rs`.
 
 use std::collections::VecDeque;
 

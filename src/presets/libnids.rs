@@ -1,16 +1,17 @@
 //! The preset `libnids`: what the scan detector of libnids 1.26 would have warned of.
 //!
-//! In: observations, in order. Of these it looks at TCP over IPv4 without ACK: SYN, FIN, RST, null, Xmas. Out: now
-//! and then a [`Found`]. Must not know answers: its original does not look at them.
+//! In: observations, in order. Of these it looks at TCP over IPv4 without ACK: SYN, FIN, RST, null, Xmas. Out:
+//! now and then a [`Found`]. Must not know answers: its original does not look at them.
 //!
 //! A source collects pairs of target and port. The eleventh distinct one is a warning, and it begins anew.
 //!
 //! Its faults are the original's and wanted here:
-//! - `scan_delay`, said to be the longest pause within a scan, is compared with the difference of two times taken the
-//!   wrong way round. It is never positive (but after 24 days, when the milliseconds of an `int` overflow), so pairs are
-//!   never too old: eleven in a year are a scan.
+//! - `scan_delay`, said to be the longest pause within a scan, is compared with the difference of two times
+//!   taken the wrong way round. It is never positive (but after 24 days, when the milliseconds of an `int`
+//!   overflow), so pairs are never too old: eleven in a year are a scan.
 //! - Resets count, so a server that refuses eleven clients is a scanner.
-//! - 256 buckets of ten sources, without a key: the source that was quiet the longest gives way to the eleventh.
+//! - 256 buckets of ten sources, without a key: the source that was quiet the longest gives way to the
+//!   eleventh.
 //! - Half of all addresses have a negative hash, and buckets before the table (see `hash`).
 //!
 //! Source: the behaviour and the defaults (`scan_num_hosts` 256, `scan_num_ports` 10, `scan_delay` 3000) of

@@ -1,9 +1,9 @@
 //! Tables that reference presets remember in: of fixed size, the longest unused gives way.
 //!
-//! In: keys, at the clock. Out: what is kept of each. An original that remembers without a bound gets one
-//! here: buckets of eight, each made when it is first needed. In a full bucket what has faded goes first, without loss;
-//! else what was unused the longest, and that is counted.
-//! The hash has no key, as with most of the originals. Must not know what a value means.
+//! In: keys, at the clock. Out: what is kept of each. An original that remembers without a bound gets one here:
+//! buckets of eight, each made when it is first needed. In a full bucket what has faded goes first, without
+//! loss; else what was unused the longest, and that is counted. The hash has no key, as with most of the
+//! originals. Must not know what a value means.
 //! Read next: `attempts.rs`, `snort/mod.rs`, which remember in it.
 
 use std::hash::{BuildHasher, Hash};

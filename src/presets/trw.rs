@@ -1,19 +1,19 @@
 //! The preset `trw`: threshold random walk, the sequential hypothesis test of Jung et al.
 //!
-//! In: observations, in order. Out: now and then a [`Found`]. Must not know ports: to the test a first contact is one
-//! with a host.
+//! In: observations, in order. Out: now and then a [`Found`]. Must not know ports: to the test a first contact
+//! is one with a host.
 //!
 //! Attempts are taken in the order in which they began, as in the paper, which read them from logs: so each is
-//! judged 5 s after its begin. Each first contact of a source with a host multiplies the odds that it scans: by 4 when it failed, by 1/4 when it
-//! was answered. Above 99 it is a scanner, below 1/99 it is not: four failures more than successes, or the reverse.
-//! Either verdict holds for an hour, then it begins anew.
+//! judged 5 s after its begin. Each first contact of a source with a host multiplies the odds that it scans: by
+//! 4 when it failed, by 1/4 when it was answered. Above 99 it is a scanner, below 1/99 it is not: four failures
+//! more than successes, or the reverse. Either verdict holds for an hour, then it begins anew.
 //!
-//! Its faults are the original's: many ports of one host are one first contact, so no vertical scan is
-//! ever found; only TCP, and only what begins with a SYN; a client of four hosts that are gone is a scanner; one
+//! Its faults are the original's: many ports of one host are one first contact, so no vertical scan is ever
+//! found; only TCP, and only what begins with a SYN; a client of four hosts that are gone is a scanner; one
 //! host that answers takes back one that did not.
-//! Left out: the paper tests remote hosts only, and Zeek's old script spares those that a local host had talked to.
-//! Here nobody knows what is local, so everybody is tested. Zeek's script also took connections whose
-//! begin nobody saw for failures; the paper did not.
+//! Left out: the paper tests remote hosts only, and Zeek's old script spares those that a local host had talked
+//! to. Here nobody knows what is local, so everybody is tested. Zeek's script also took connections whose begin
+//! nobody saw for failures; the paper did not.
 //!
 //! Source: J. Jung, V. Paxson, A. Berger, H. Balakrishnan, "Fast Portscan Detection Using Sequential Hypothesis
 //! Testing", 2004; the times after which things are forgotten are those of Zeek's script `trw-impl`.

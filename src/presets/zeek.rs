@@ -2,16 +2,16 @@
 //!
 //! In: observations, in order. Out: now and then a [`Found`]. Must not know what is local.
 //!
-//! `Address_Scan`: 25 hosts on one port, `Port_Scan`: 15 ports of one host, with which a source's attempts failed within
-//! an epoch of five minutes. Failed is refused, unanswered for 5 s, and accepted but reset by the source without data.
-//! The same notice about the same source comes once an hour.
+//! `Address_Scan`: 25 hosts on one port, `Port_Scan`: 15 ports of one host, with which a source's attempts
+//! failed within an epoch of five minutes. Failed is refused, unanswered for 5 s, and accepted but reset by the
+//! source without data. The same notice about the same source comes once an hour.
 //!
-//! Its faults are the original's: TCP only, and only what begins with a SYN; epochs do not overlap, so
-//! a scan across their border needs more; and one source's second scan within the hour is not told.
+//! Its faults are the original's: TCP only, and only what begins with a SYN; epochs do not overlap, so a scan
+//! across their border needs more; and one source's second scan within the hour is not told.
 //! Left out: it also takes some connections seen from the wrong side for scans of the other end.
 //!
-//! Source: Zeek's `scripts/policy/misc/scan.zeek` (deprecated by its authors for its use of memory) and the default
-//! `Notice::default_suppression_interval`. Read next: `attempts.rs`.
+//! Source: Zeek's `scripts/policy/misc/scan.zeek` (deprecated by its authors for its use of memory) and the
+//! default `Notice::default_suppression_interval`. Read next: `attempts.rs`.
 
 use tripline_plugin::event::{Answers, Event, Kind};
 

@@ -1,5 +1,5 @@
-//! Which of two hosts began, and how far their connection has come: as much of Snort's stream tracking as `port_scan`
-//! asks for.
+//! Which of two hosts began, and how far their connection has come: as much of Snort's stream tracking as
+//! `port_scan` asks for.
 //!
 //! In: packets of TCP, UDP and other protocols, in order. Out: a [`Turn`]. It remembers 65,536 flows.
 //! Must not know counts.

@@ -1,9 +1,10 @@
 //! The numbers of the presets `snort-low`, `snort-medium` and `snort-high`.
 //!
-//! In: nothing. Out: [`Level`]s. Each line has four thresholds: how many attempts, rejects, changes of address and changes
-//! of port; attempts 0 means that silence alone never decides. They are constants and stand in no rules file:
-//! whoever wants others wants another detector.
-//! Source: `default_low_port_scan`, `default_med_port_scan` and `default_hi_port_scan` of `snort_defaults.lua`, Snort 3.
+//! In: nothing. Out: [`Level`]s. Each line has four thresholds: how many attempts, rejects, changes of address
+//! and changes of port; attempts 0 means that silence alone never decides. They are constants and stand in no
+//! rules file: whoever wants others wants another detector.
+//! Source: `default_low_port_scan`, `default_med_port_scan` and `default_hi_port_scan` of `snort_defaults.lua`,
+//! Snort 3.
 //! Read next: `tracker.rs`, which counts up to them.
 
 /// Thresholds of one kind of scan.

@@ -1,21 +1,24 @@
 //! The presets `snort-low`, `snort-medium`, `snort-high`: what Snort 3's inspector `port_scan` would have told.
 //!
 //! In: observations, in order, plain ACKs included (they complete handshakes). Out: now and then a [`Found`].
-//! Must not know addresses to spare: the originals' `watch_ip` and `ignore_scanners` are the user's, here as there.
+//! Must not know addresses to spare: the originals' `watch_ip` and `ignore_scanners` are the user's, here as
+//! there.
 //!
-//! For each protocol and host there is a tracker of what it scans, and one of how it is scanned. An attempt counts in both,
-//! a handshake takes it back, a reset or an ICMP error is a reject. Four tests follow: scan, decoy, sweep, distributed.
+//! For each protocol and host there is a tracker of what it scans, and one of how it is scanned. An attempt
+//! counts in both, a handshake takes it back, a reset or an ICMP error is a reject. Four tests follow: scan,
+//! decoy, sweep, distributed.
 //!
 //! Its faults are the original's (those of counting are in `tracker.rs`):
-//! - Only SYNs are attempts over TCP: FIN, null, Xmas, ACK scans are never found, though their resets count as rejects.
-//! - A packet of another IP protocol counts as one more address, and its window never ends: thirty
-//!   of one protocol, ever, are a sweep.
+//! - Only SYNs are attempts over TCP: FIN, null, Xmas, ACK scans are never found, though their resets count as
+//!   rejects.
+//! - A packet of another IP protocol counts as one more address, and its window never ends: thirty of one
+//!   protocol, ever, are a sweep.
 //! - A reset of no known flow counts in both directions, and an alarm of the first is lost.
 //! - Of a scan it tells counts and one port, not which.
 //!
-//! What differs: checksums are not looked at, IGMP is not seen, ICMP of other routers counts for the host that the lost packet was
-//! meant for, and 65,536 trackers are remembered (the original's 10 MiB hold about as many). ICMP over IPv6 is not watched
-//! there either: types are compared with those of IPv4.
+//! What differs: checksums are not looked at, IGMP is not seen, ICMP of other routers counts for the host that
+//! the lost packet was meant for, and 65,536 trackers are remembered (the original's 10 MiB hold about as
+//! many). ICMP over IPv6 is not watched there either: types are compared with those of IPv4.
 //!
 //! Source: the behaviour of Snort 3.12 and its configuration. Read next: `flows.rs`, `tracker.rs`, `levels.rs`.
 

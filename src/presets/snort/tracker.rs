@@ -2,9 +2,9 @@
 //!
 //! In: what packets mean for a host that scans or is scanned. Out: a [`Verdict`]. Must not know packets.
 //!
-//! Its faults are the original's: addresses and ports are not counted, only how often they differ from the one before
-//! (80, 443, 80, 443 are four ports, and three changing clients many nets); the window begins with the first packet
-//! after the last window, so a scan across two of them needs more; a window tells one alarm.
+//! Its faults are the original's: addresses and ports are not counted, only how often they differ from the one
+//! before (80, 443, 80, 443 are four ports, and three changing clients many nets); the window begins with the
+//! first packet after the last window, so a scan across two of them needs more; a window tells one alarm.
 //! Source: the behaviour of Snort 3's inspector `port_scan`. Read next: `mod.rs`.
 
 use super::{
@@ -60,12 +60,12 @@ impl Tracker {
     /// An attempt at or from `net`. `port` 0 is none.
     pub(super) fn attempt(&mut self, net: Address, port: u16, at: Moment) {
         if at.second > self.window {
-            let (window, length) = (at.second + at.window, at.window);
+            let (window, length) = (at.second.saturating_add(at.window), at.window);
             *self = Self { priority: self.priority, window, length, start: at.stamp, ..Self::default() };
         }
-        self.scans += 1;
+        self.scans = self.scans.saturating_add(1);
         if self.net != Some(net) {
-            self.nets += 1;
+            self.nets = self.nets.saturating_add(1);
             self.net = Some(net);
         }
         self.note_port(port);
@@ -84,7 +84,7 @@ impl Tracker {
 
     fn note_port(&mut self, port: u16) {
         if self.port != port {
-            self.ports += 1;
+            self.ports = self.ports.saturating_add(1);
             self.port = port;
         }
     }
@@ -100,7 +100,7 @@ impl Tracker {
         self.priority = true;
     }
 
-    /// Enough rejects (`Some(false)`) or else enough attempts (`Some(true)`), where `fits` says that the shape is right.
+    /// Enough rejects (`Some(false)`) or else enough attempts (`Some(true)`); `fits` says that the shape is right.
     fn enough(&self, limits: Limits, rejected: bool, fits: bool) -> Option<bool> {
         match (rejected, fits) {
             (true, true) => Some(false),
