@@ -3,7 +3,7 @@
 //! In: observations, in order. Out: now and then a [`Found`]. Must not know ports: to the test a first contact
 //! is one with a host.
 //!
-//! Attempts are taken in the order in which they began, as in the paper, which read them from logs: so each is
+//! Attempts are taken in the order in which they began, which is our reading of the paper: so each is
 //! judged 5 s after its begin. Each first contact of a source with a host multiplies the odds that it scans: by
 //! 4 when it failed, by 1/4 when it was answered. Above 99 it is a scanner, below 1/99 it is not: four failures
 //! more than successes, or the reverse. Either verdict holds for an hour, then it begins anew.
@@ -16,7 +16,7 @@
 //! nobody saw for failures; the paper did not.
 //!
 //! Source: J. Jung, V. Paxson, A. Berger, H. Balakrishnan, "Fast Portscan Detection Using Sequential Hypothesis
-//! Testing", 2004; the times after which things are forgotten are those of Zeek's script `trw-impl`.
+//! Testing", 2004; the times after which things are forgotten are those of Bro's script `trw` (2006).
 //! Read next: `attempts.rs`.
 
 use tripline_plugin::event::{Answers, Counted, Event, Kind, Ports};

@@ -20,7 +20,7 @@
 //! the lost packet was meant for, and 65,536 trackers are remembered (the original's 10 MiB hold about as
 //! many). ICMP over IPv6 is not watched there either: types are compared with those of IPv4.
 //!
-//! Source: the behaviour of Snort 3.12 and its configuration. Read next: `flows.rs`, `tracker.rs`, `levels.rs`.
+//! Source: the behaviour of Snort 3 and the configuration of 3.12. Read next: `flows.rs`, `tracker.rs`, `levels.rs`.
 
 mod flows;
 mod levels;
