@@ -10,12 +10,8 @@ use tripline::{
     config::{Diagnostics, Document, document::Parsed},
     defragment::Overlap,
     output::HOST_KEYS,
-<<<<<<< HEAD
-    rules::{conditions, names, parse, reassembly, rule, trials},
-=======
     presets,
-    rules::{conditions, names, parse, rule, trials},
->>>>>>> 98ed69e (Run the detectors of libnids, Snort 3, Jung et al. and Zeek beside ours, to compare on one input)
+    rules::{conditions, names, parse, reassembly, rule, trials},
 };
 
 use crate::{
