@@ -24,6 +24,12 @@ pub fn holds(src: Address, dst: Address, protocol: u8, segment: &[u8]) -> bool {
     without || fold(pseudo + u64::from(protocol) + segment.len() as u64 + sum(segment)) == 0xffff
 }
 
+/// Whether bytes that hold their own checksum, as an IPv4 header does, are sound.
+#[must_use]
+pub fn is_sound(bytes: &[u8]) -> bool {
+    fold(sum(bytes)) == 0xffff
+}
+
 /// The sum of all 16-bit words, not yet folded; an odd last byte is padded with zero.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();

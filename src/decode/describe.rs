@@ -53,12 +53,31 @@ pub struct Described {
     /// 802.1Q ids from the outside in, at most two.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vlan: Vec<u16>,
+    /// The outermost tunnel that it came through; all else is of the packet inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Through>,
     /// Which piece of a datagram it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fragment: Option<Piece>,
     /// Why it is evidence about nobody, where that is so for another reason than being plain data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<&'static str>,
+}
+
+/// A tunnel, in the words of the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Through {
+    /// The end that put the packet in.
+    pub src_ip: IpAddr,
+    /// The end that takes it out.
+    pub dest_ip: IpAddr,
+    /// What sort of tunnel.
+    pub proto: &'static str,
+    /// Network, key or session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Tunnels around each other.
+    pub depth: u8,
 }
 
 /// A piece of a datagram.
@@ -94,6 +113,13 @@ pub fn describe(frame: &Frame<'_>, decoded: &Result<Packet, Skip>) -> Described 
         ttl: packet.filter(|p| p.protocol != observation::ARP).map(|p| p.ttl),
         length: frame.wire_len,
         vlan: packet.map_or([0; 2], |p| p.vlan).into_iter().filter(|id| *id != 0).collect(),
+        tunnel: packet.and_then(|p| p.tunnel).map(|t| Through {
+            src_ip: t.src.ip(),
+            dest_ip: t.dst.ip(),
+            proto: t.protocol.name(),
+            id: t.id,
+            depth: t.depth,
+        }),
         fragment: packet.and_then(|p| p.fragment).map(|f| Piece { id: f.id, offset: f.offset, more: f.more }),
         skipped: match decoded.as_ref().map(classify) {
             Err(skip) => Some(skip.name()),
@@ -151,6 +177,17 @@ mod tests {
         assert_eq!(line(&ethernet(0x0800, &ipv4(47, &[])))["proto"], "47");
         let arp = line(&ethernet(0x0806, &hex("0001 0800 06 04 0001 020000000002 0a000002 000000000000 0a000009")));
         assert_eq!((&arp["proto"], &arp["dest_ip"], arp.get("ttl")), (&"ARP".into(), &"10.0.0.9".into(), None));
+    }
+
+    #[test]
+    fn a_tunnel_is_told_beside_the_packet_inside() {
+        let mut inner = ipv4(6, &tcp(2));
+        inner[15] = 9;
+        let got = line(&ethernet(0x0800, &ipv4(47, &[hex("2000 0800 00000007"), inner].concat())));
+        assert_eq!((&got["src_ip"], &got["dest_port"]), (&"10.0.0.9".into(), &80.into()));
+        let tunnel =
+            serde_json::json!({"src_ip": "10.0.0.2", "dest_ip": "10.0.0.1", "proto": "GRE", "id": 7, "depth": 1});
+        assert_eq!(got["tunnel"], tunnel);
     }
 
     #[test]

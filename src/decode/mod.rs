@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! link/ ─► ipv4, ipv6 (extension) ─► tcp, udp, icmp, sctp ─► class ─► observe
-//!      └─► arp
+//!      ├─► arp                └─► tunnel/ ─► ipv4, ipv6 and so on, of the packet inside
+//!      └─► skip
 //! ```
 //!
 //! Every byte of a frame may be an attack: nothing here panics, allocates, loops without a
@@ -34,6 +35,7 @@ pub mod sctp;
 pub mod skip;
 pub mod tcp;
 pub mod transport;
+pub mod tunnel;
 mod udp;
 
 pub use class::{Class, classify};
@@ -44,6 +46,7 @@ pub use packet::{Fragment, Packet, Span};
 pub use plain::is_plain;
 pub use skip::Skip;
 pub use transport::{Ports, Transport};
+pub use tunnel::Tunnel;
 
 use nom::Offset;
 
@@ -60,13 +63,20 @@ use link::ethertype;
 pub fn decode(frame: &Frame<'_>) -> Result<Packet, Skip> {
     let mut packet = Packet::default();
     let (ethertype, rest) = link::open(frame.link, frame.bytes, &mut packet)?;
+    network(ethertype, rest, &mut packet, frame.bytes)?;
+    Ok(packet)
+}
+
+/// Reads what a link or a tunnel carries; `frame` is all that `rest` is the end of.
+#[inline]
+fn network(ethertype: u16, rest: &[u8], packet: &mut Packet, frame: &[u8]) -> Result<(), Skip> {
     match ethertype {
-        ethertype::IPV4 => finish(ipv4::read(rest, &mut packet)?, &mut packet, frame.bytes),
-        ethertype::IPV6 => finish(ipv6::read(rest, &mut packet)?, &mut packet, frame.bytes),
-        ethertype::ARP => arp::read(rest, &mut packet)?,
+        ethertype::IPV4 => finish(ipv4::read(rest, packet)?, packet, frame),
+        ethertype::IPV6 => finish(ipv6::read(rest, packet)?, packet, frame),
+        ethertype::ARP => arp::read(rest, packet)?,
         _ => return Err(Skip::UnknownEthertype),
     }
-    Ok(packet)
+    Ok(())
 }
 
 /// Reads a datagram that was put together from fragments.
@@ -118,6 +128,22 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
     packet.payload = Span { start: start as u32, len: there as u32 };
     // Jumbograms aside, lengths fit.
     packet.payload_len = sent.min(usize::from(u16::MAX)) as u16;
+    if tunnel::is_tunnel(packet) && packet.fragment.is_none() && packet.flaw.is_none() {
+        go_through(body, packet, frame);
+    }
+}
+
+/// Takes the packet inside for the packet, if it is a tunnel's and can be read; else it stays what it is outside.
+#[cold]
+fn go_through(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
+    let mut inner = Packet { mac: packet.mac, vlan: packet.vlan, ..Packet::default() };
+    inner.marks.set(Marks(packet.marks.0 & Marks::FRAGMENTED.0 | Marks::TUNNELLED.0));
+    let Some((ethertype, rest)) = tunnel::open(body, packet, &mut inner) else { return };
+    if inner.tunnel.is_some_and(|tunnel| tunnel.depth > tunnel::DEEPEST) {
+        packet.flaw = Some(Skip::TooManyTunnels);
+    } else if network(ethertype, rest, &mut inner, frame).is_ok() {
+        *packet = inner;
+    }
 }
 
 #[cfg(test)]
@@ -130,9 +156,10 @@ mod tests {
 
     use super::*;
     use crate::source::LinkType;
-    use samples::{ethernet, frame, hex, ipv4, ipv6, tcp};
+    use samples::{ethernet, frame, hex, ipv4, ipv6, tcp, udp};
 
-    const LINKS: [u32; 13] = [0, 1, 9, 12, 14, 50, 101, 104, 108, 113, 228, 229, 276];
+    const LINKS: [u32; 24] =
+        [0, 1, 9, 12, 14, 50, 51, 101, 104, 105, 107, 108, 113, 119, 127, 163, 178, 179, 180, 181, 228, 229, 239, 276];
 
     /// One good frame of each sort, over Ethernet.
     fn good() -> Vec<Vec<u8>> {
@@ -150,6 +177,39 @@ mod tests {
             ethernet(
                 0x003c,
                 &[hex("aaaa03 000000 0800"), ipv4(51, &[hex("0604 0000"), vec![0; 20], tcp(2)].concat())].concat(),
+            ),
+            ethernet(0x8847, &[hex("00010040 00020140"), ipv4(6, &tcp(2))].concat()),
+            ethernet(0x8864, &[hex("1100 0001 002a 0021"), ipv4(6, &tcp(2))].concat()),
+            ethernet(
+                0x0800,
+                &ipv4(47, &[hex("b000 0800 0000 0000 00000007 00000001"), ipv4(4, &ipv6(6, &tcp(2)))].concat()),
+            ),
+            ethernet(
+                0x0800,
+                &ipv4(
+                    47,
+                    &[hex("1000 88be 00000001 1064 0005 00000000"), ethernet(0x0800, &ipv4(6, &tcp(2)))].concat(),
+                ),
+            ),
+            ethernet(
+                0x0800,
+                &ipv4(17, &udp(9, 4789, &[hex("08000000 00000700"), ethernet(0x0800, &ipv4(6, &tcp(2)))].concat())),
+            ),
+            ethernet(
+                0x86dd,
+                &ipv6(17, &udp(9, 6081, &[hex("0200 86dd 00000700 0102 8001 cafebabe"), ipv6(6, &tcp(2))].concat())),
+            ),
+            ethernet(
+                0x0800,
+                &ipv4(
+                    17,
+                    &udp(2152, 2152, &[hex("34ff 0030 00000007 0000 0085 0110 09 00"), ipv4(6, &tcp(2))].concat()),
+                ),
+            ),
+            ethernet(0x0800, &ipv4(17, &udp(9, 3544, &[hex("0000 1234 f5fffffe"), ipv6(6, &tcp(2))].concat()))),
+            ethernet(
+                0x0800,
+                &ipv4(17, &udp(1701, 1701, &[hex("0802 0001 0007 0001 0002 0021"), ipv4(6, &tcp(2))].concat())),
             ),
         ]
     }

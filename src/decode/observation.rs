@@ -141,6 +141,9 @@ impl Marks {
     /// A door that had been knocked at before, in another way.
     pub const AGAIN: Self = Self(1024);
 
+    /// It came through a tunnel.
+    pub const TUNNELLED: Self = Self(2048);
+
     /// Whether all bits of `mark` are set.
     #[inline]
     #[must_use]

@@ -6,7 +6,7 @@
 //! Must not know what a packet is evidence of: that is `class.rs`.
 //! Read next: `transport.rs` (what stands above IP), `observe.rs` (what detection gets of it).
 
-use super::{Address, Marks, Skip, Transport};
+use super::{Address, Marks, Skip, Transport, tunnel::Tunnel};
 
 /// What one frame says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Packet {
     pub dst: Address,
     /// The sender's address on the link; zeros where the link has none.
     pub mac: [u8; 6],
-    /// The outer two 802.1Q ids, from the outside in; 0 for none.
+    /// The outer two 802.1Q ids, from the outside in and through tunnels; 0 for none.
     pub vlan: [u16; 2],
     /// IPv4 identification; 0 for IPv6 and ARP.
     pub ip_id: u16,
@@ -33,6 +33,8 @@ pub struct Packet {
     pub transport: Transport,
     /// Why `transport` is less than it should be, or not to be believed.
     pub flaw: Option<Skip>,
+    /// What it came through, if it did.
+    pub tunnel: Option<Tunnel>,
     /// Set when this is a piece of a datagram.
     pub fragment: Option<Fragment>,
     /// Where in the frame the captured payload lies: behind the transport header; of a fragment

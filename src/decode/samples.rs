@@ -54,6 +54,12 @@ pub(super) fn tcp(flags: u8) -> Vec<u8> {
     bytes
 }
 
+/// A datagram; its length is right, its checksum 0.
+pub(super) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
+    let len = 8 + payload.len() as u16;
+    [&src.to_be_bytes()[..], &dst.to_be_bytes(), &len.to_be_bytes(), &[0, 0], payload].concat()
+}
+
 pub(super) fn address(text: &str) -> Address {
     text.parse().unwrap()
 }

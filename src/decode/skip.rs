@@ -45,8 +45,22 @@ reasons! {
     UnknownFamily = "unknown-address-family",
     /// PPP's own talk, or another protocol than IP over it.
     UnknownPppProtocol = "unknown-ppp-protocol",
-    /// More VLAN tags than any network stacks.
+    /// Another protocol of ISO's list than IP over Frame Relay.
+    UnknownFrameRelay = "unknown-frame-relay-protocol",
+    /// A frame of Juniper's without its magic number.
+    UnknownJuniper = "unknown-juniper-header",
+    /// More tags and labels than any network stacks.
     TooManyTags = "too-many-vlan-tags",
+    /// What the ends of an MPLS pseudowire tell each other.
+    MplsControl = "mpls-control",
+    /// 802.11 without data: beacons, acknowledgements, power saving.
+    WifiControl = "wifi-without-data",
+    /// Encrypted 802.11 data.
+    WifiProtected = "wifi-protected",
+    /// A later piece of an 802.11 frame.
+    WifiFragment = "wifi-later-fragment",
+    /// More tunnels around each other than any network has.
+    TooManyTunnels = "too-many-tunnels",
 
     /// Shorter than its ARP packet.
     CutArp = "cut-arp",

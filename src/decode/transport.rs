@@ -22,14 +22,24 @@ pub mod protocol {
     pub const ICMP: u8 = 1;
     /// IGMP, whose header is not read: it is evidence about nobody.
     pub const IGMP: u8 = 2;
+    /// IPv4 inside, a tunnel.
+    pub const IPV4: u8 = 4;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
     pub const UDP: u8 = 17;
+    /// IPv6 inside, a tunnel.
+    pub const IPV6: u8 = 41;
+    /// GRE, a tunnel.
+    pub const GRE: u8 = 47;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
+    /// Ethernet inside, a tunnel.
+    pub const ETHER_IP: u8 = 97;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    /// MPLS inside, a tunnel.
+    pub const MPLS: u8 = 137;
 }
 
 /// What stands above IP.

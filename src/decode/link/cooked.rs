@@ -16,10 +16,6 @@ use crate::decode::{
 const BROADCAST: u8 = 1;
 const MULTICAST: u8 = 2;
 
-/// In the place of an `EtherType`: an 802.2 header follows. Other small numbers are frames
-/// that no IP travels in.
-const LLC: u16 = 4;
-
 /// Opens a frame of version 1.
 pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     let (rest, (sent_to, (mac, kind))) = header(input).map_err(|_| Skip::CutLinkHeader)?;
@@ -37,7 +33,8 @@ fn finish<'a>(sent_to: u8, mac: [u8; 6], kind: u16, rest: &'a [u8], packet: &mut
     if matches!(sent_to, BROADCAST | MULTICAST) {
         packet.marks.set(Marks::TO_MANY);
     }
-    if kind < ethertype::FIRST && kind != LLC {
+    // Other small numbers are frames that no IP travels in.
+    if kind < ethertype::FIRST && kind != ethertype::LLC {
         return Err(Skip::UnknownEthertype);
     }
     peel(kind, rest, packet)

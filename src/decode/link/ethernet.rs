@@ -13,18 +13,25 @@ use crate::decode::{
 };
 
 /// The bit that tells a group address from one station's.
-const GROUP: u8 = 1;
+pub(super) const GROUP: u8 = 1;
 
 /// Opens a frame.
 #[inline]
-pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
+pub(in crate::decode) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
+    let (ethertype, rest) = header(input, packet)?;
+    peel(ethertype, rest, packet)
+}
+
+/// Opens the header alone.
+#[inline]
+pub(super) fn header<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     let (rest, ([to, ..], mac, ethertype)) =
         (array::<6>, array::<6>, be_u16).parse(input).map_err(|_: nom::Err<()>| Skip::CutLinkHeader)?;
     packet.mac = mac;
     if to & GROUP != 0 {
         packet.marks.set(Marks::TO_MANY);
     }
-    peel(ethertype, rest, packet)
+    Ok((ethertype, rest))
 }
 
 #[cfg(test)]

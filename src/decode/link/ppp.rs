@@ -22,6 +22,9 @@ use crate::decode::{
 const HDLC: [u8; 2] = [0xff, 0x03];
 const IPV4: u16 = 0x0021;
 const IPV6: u16 = 0x0057;
+/// Label stacks, to one and to many (RFC 3032).
+const MPLS: u16 = 0x0281;
+const MPLS_MULTICAST: u16 = 0x0283;
 /// Cisco's two addresses: to one station, to all.
 const UNICAST: u8 = 0x0f;
 const BROADCAST: u8 = 0x8f;
@@ -32,8 +35,14 @@ pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     if let Some(&(UNICAST | BROADCAST)) = input.first() {
         return open_cisco(input, packet);
     }
+    open_bare(input, packet)
+}
+
+/// Opens what is PPP for sure: a session's, a tunnel's.
+pub(in crate::decode) fn open_bare<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     let (rest, protocol) = protocol(input).map_err(|_| Skip::CutLinkHeader)?;
     match protocol {
+        MPLS | MPLS_MULTICAST => peel(ethertype::MPLS, rest, packet),
         IPV4 => Ok((ethertype::IPV4, rest)),
         IPV6 => Ok((ethertype::IPV6, rest)),
         _ => Err(Skip::UnknownPppProtocol),

@@ -7,13 +7,23 @@ use super::{Opened, ethertype};
 use crate::decode::Skip;
 
 /// Opens a frame.
-pub(super) fn open(input: &[u8]) -> Opened<'_> {
+pub(in crate::decode) fn open(input: &[u8]) -> Opened<'_> {
     let kind = match input.first().ok_or(Skip::CutLinkHeader)? >> 4 {
         4 => ethertype::IPV4,
         6 => ethertype::IPV6,
         _ => return Err(Skip::BadIpVersion),
     };
     Ok((kind, input))
+}
+
+/// Opens what can be IPv4 alone.
+pub(in crate::decode) fn open_v4(input: &[u8]) -> Opened<'_> {
+    open(input).and_then(|opened| if opened.0 == ethertype::IPV4 { Ok(opened) } else { Err(Skip::BadIpVersion) })
+}
+
+/// Opens what can be IPv6 alone.
+pub(in crate::decode) fn open_v6(input: &[u8]) -> Opened<'_> {
+    open(input).and_then(|opened| if opened.0 == ethertype::IPV6 { Ok(opened) } else { Err(Skip::BadIpVersion) })
 }
 
 #[cfg(test)]
