@@ -13,11 +13,13 @@
 #[cfg(test)]
 mod behaviour;
 pub mod contacts;
+pub mod copies;
 pub mod deadlines;
 pub mod distinct;
 pub mod evidence;
 pub mod knock;
 pub mod outcome;
+pub mod paths;
 #[cfg(test)]
 mod properties;
 pub mod report;
@@ -34,16 +36,18 @@ use std::sync::Arc;
 use crate::{
     cells::{
         contacts::{Contact, Contacts, Door, Found, Slot, State},
+        copies::Copies,
         deadlines::{Appointment, Awaited, Chore, Deadlines, Due},
         knock::{After, Knock},
         outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
+        paths::Paths,
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
         twins::Twins,
         waiting::Waiting,
     },
     decode::{Address, Kind, Marks, Observation},
-    dispatch::{CELLS, Key, Role, Sighting, WINDOW as ERRAND},
+    dispatch::{CELLS, Key, Role, Sighting, WINDOW as ERRAND, owners},
     presets::tripline::Thresholds,
     source::Time,
 };
@@ -102,6 +106,8 @@ pub struct Cell {
     /// Direct-mapped memory of errands of which more packets say nothing new for now.
     settled: Vec<u64>,
     twins: Twins,
+    paths: Paths,
+    copies: Copies,
     early: u64,
     reports: Vec<Report>,
 }
@@ -137,6 +143,8 @@ impl Cell {
             contacts,
             settled: vec![0; SETTLED],
             twins: Twins::default(),
+            paths: Paths::default(),
+            copies: Copies::new(thresholds.copies),
             early: 0,
             reports: Vec::new(),
             key,
@@ -155,15 +163,26 @@ impl Cell {
         Losses { contacts: self.contacts.lost, suspects: self.suspects.lost, early: self.early }
     }
 
+    /// Packets that it was shown twice.
+    #[must_use]
+    pub fn copies(&self) -> u64 {
+        self.copies.counted
+    }
+
     /// Takes in one packet of one of its addresses. What falls due before it comes first.
     #[inline]
     pub fn see(&mut self, sighting: Sighting<'_>) {
-        let Sighting { observation: o, role, errand } = sighting;
+        let Sighting { observation: o, role, errand, .. } = sighting;
         let at = (((errand >> 32) * self.settled.len() as u64) >> 32) as usize;
         if errand != 0 && self.settled.get(at) == Some(&errand) {
             return;
         }
         self.advance(o.clock);
+        self.paths.note(&self.key, &sighting);
+        if self.copies.holds(&self.key, o) {
+            self.copies.counted += u64::from(role == Role::Sender || !owners(o).sender);
+            return;
+        }
         let is_settled = match (o.kind, role) {
             (Kind::Udp, Role::Sender) => self.sent_datagram(o),
             (Kind::Udp, Role::Receiver) => self.received_datagram(o),
@@ -518,8 +537,12 @@ impl Cell {
         if let Effect::Report(technique) = effect {
             let quiet = self.thresholds.quiet;
             if let Some(scan) = self.suspects.get_mut(source).and_then(|s| s.scan_mut(technique)) {
+                let path = self.paths.of(&self.key, source);
                 if scan.vlan == [0; 2] {
-                    scan.vlan = moment.vlan;
+                    scan.vlan = if path.vlan == [0; 2] { moment.vlan } else { path.vlan };
+                }
+                if scan.tunnel.is_none() {
+                    scan.tunnel = path.tunnel.map(Box::new);
                 }
                 self.reports.push(report(scan, source, moment, What::Suspicion));
                 if scan.quiet_at.is_none() {
@@ -630,6 +653,7 @@ fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>)
         case: scan.case(),
         evidence: scan.evidence.clone(),
         vlan: scan.vlan,
+        tunnel: scan.tunnel.clone(),
         mac: scan.mac,
     }));
     Report { clock, seq, source, what }

@@ -6,7 +6,7 @@
 
 use crate::{
     cells::{evidence::Evidence, knock::Knock, technique::Technique, walk::Ground, walk::Shape},
-    decode::Address,
+    decode::{Address, Tunnel},
     source::Time,
 };
 
@@ -72,6 +72,8 @@ pub struct Suspicion {
     pub evidence: Evidence,
     /// 802.1Q ids of the first probe seen as suspect.
     pub vlan: [u16; 2],
+    /// What its packets came through.
+    pub tunnel: Option<Box<Tunnel>>,
     /// The sender's link address then.
     pub mac: [u8; 6],
 }

@@ -18,7 +18,7 @@ use crate::{
         technique::Technique,
         walk::{Ground, Group, STEP, Shape},
     },
-    decode::{Address, Marks},
+    decode::{Address, Marks, Tunnel},
     dispatch::Key,
     presets::tripline::Thresholds,
     source::Time,
@@ -106,6 +106,8 @@ pub struct Scan {
     pub report_at: u64,
     /// 802.1Q ids of the first probe.
     pub vlan: [u16; 2],
+    /// What it came through.
+    pub tunnel: Option<Box<Tunnel>>,
     /// Link address of the sender.
     pub mac: [u8; 6],
 }
@@ -160,7 +162,8 @@ impl Scan {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>() + DEADLINES
+        let tunnel = self.tunnel.as_ref().map_or(0, |_| size_of::<Tunnel>());
+        size_of::<Self>() + tunnel + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>() + DEADLINES
     }
 }
 
@@ -418,7 +421,7 @@ impl Suspect {
         case.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
         let report_at = evidence.tally.doors() + 1;
         let day = now.after(86_400 * Time::SECOND);
-        let (vlan, mac) = Default::default();
+        let (vlan, tunnel, mac) = Default::default();
         self.scans.push(Scan {
             technique,
             ground,
@@ -430,6 +433,7 @@ impl Suspect {
             quiet_at: None,
             report_at,
             vlan,
+            tunnel,
             mac,
         });
         self.knocks.retain(|k| k.technique != technique);

@@ -74,7 +74,11 @@ pub fn prepare(
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
     let outputs = outputs(args, &mut rules, &setting, &mut errors);
-    let plan = Plan { reassembly: rules.reassembly.clone(), ..plan(args, &presets, thresholds, rules.detect.memory) };
+    let plan = Plan {
+        reassembly: rules.reassembly.clone(),
+        tenants: rules.detect.tenants,
+        ..plan(args, &presets, thresholds, rules.detect.memory)
+    };
     let job = Job { plan, rules, outputs };
     errors.none_or(job)
 }
@@ -88,6 +92,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),
         references: presets.iter().filter_map(|name| Reference::named(name)).collect(),
         reassembly: Policies::default(),
+        tenants: false,
         filter: None,
     }
 }

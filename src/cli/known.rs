@@ -15,7 +15,7 @@ use crate::{
 pub const TRIPLINE: &str = "tripline";
 
 /// The thresholds of `tripline`, as its fields are called.
-pub const THRESHOLDS: [(&str, Quantity); 18] = [
+pub const THRESHOLDS: [(&str, Quantity); 19] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),
@@ -34,6 +34,7 @@ pub const THRESHOLDS: [(&str, Quantity); 18] = [
     ("arp", Quantity::Count),
     ("answer-wait", Quantity::Duration),
     ("quiet", Quantity::Duration),
+    ("copies", Quantity::Duration),
 ];
 
 /// Calls `with` with what this program has.

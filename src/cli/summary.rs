@@ -59,6 +59,9 @@ fn write_all(to: &mut String, summary: &Summary, detail: Detail) -> fmt::Result 
     if summary.rebased > 0 {
         row(to, "clock", &format!("stepped back {}; what was known by then was kept", times(summary.rebased.into())))?;
     }
+    if summary.copies > 0 {
+        row(to, "copies", &format!("{}, seen twice and counted once", many(summary.copies, "packet")))?;
+    }
     if summary.evicted > 0 {
         let given_up = many(summary.evicted, "first contact");
         row(to, "memory", &format!("{given_up} given up: scans may have been missed; give more with --memory"))?;
@@ -242,6 +245,7 @@ mod tests {
             syns: 1_200,
             syn_acks: 340,
             rebased: 1,
+            copies: 1_200,
             evicted: 12,
             unread: 1,
             ..Summary::default()
@@ -287,6 +291,7 @@ mod tests {
         skipped   21 IPv4 header too short, 20 cut before the ports, 6 not IP, 1 w, 1 x, 2 others
         answers   340 SYN-ACK to 1,200 SYN
         clock     stepped back once; what was known by then was kept
+        copies    1,200 packets, seen twice and counted once
         memory    12 first contacts given up: scans may have been missed; give more with --memory
         scans     2: 1 high, 1 low
                   1 horizontal, 1 vertical

@@ -32,6 +32,7 @@ pub fn render(summary: &Summary) -> Value {
         "syns": summary.syns,
         "syn_acks": summary.syn_acks,
         "clock_steps_back": summary.rebased,
+        "copies": summary.copies,
         "evicted": summary.evicted,
         "forgotten": summary.forgotten,
         "scans": {

@@ -5,7 +5,7 @@
 //! Source: `docs/events.md`.
 
 use tripline_plugin::event::{
-    Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Span, Trust,
+    Answers, Completeness, Counted, Event, EventType, Kind, Phase, Ports, Scan, Severity, Span, Trust, Tunnel,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         walk::{Ground, Shape},
     },
     correlate::life::Life,
-    decode::{Address, Marks},
+    decode::{self, Address, Marks},
     source::Time,
 };
 
@@ -95,7 +95,9 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         source_ports: has_ports.then_some(e.source_ports),
         fragmented: e.marks.has(Marks::FRAGMENTED),
         trust: e.trust(),
-        on_link: s.technique == Technique::Arp || e.ttl == Span { min: 255, max: 255 },
+        // A hop limit tells how far the sender is from where it was seen, and not when a tunnel lies between.
+        on_link: s.technique == Technique::Arp
+            || e.ttl == Span { min: 255, max: 255 } && !e.marks.has(Marks::TUNNELLED),
         tool: None,
         reason: reason(s, life),
         completeness: Completeness { drops: 0, evicted: e.evicted, one_sided: life.one_sided },
@@ -117,11 +119,17 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         proto: protocol(s.technique, source, e),
         direction: None,
         src_mac: (s.mac != [0; 6]).then(|| s.mac.map(|b| format!("{b:02x}")).join(":")),
-        tunnel: None,
+        tunnel: s.tunnel.as_deref().map(tunnel),
         scan: Some(Box::new(scan)),
         anomaly: None,
         dropped_before: None,
     }
+}
+
+/// As an event has it.
+fn tunnel(through: &decode::Tunnel) -> Tunnel {
+    let decode::Tunnel { src, dst, id, protocol, depth } = *through;
+    Tunnel { src_ip: src.ip(), dest_ip: dst.ip(), proto: protocol.name().to_owned(), id, depth }
 }
 
 fn found(target: Address, port: u16, has_ports: bool) -> String {
@@ -232,6 +240,7 @@ mod tests {
             case: knocks.to_vec(),
             evidence,
             vlan: [12, 0],
+            tunnel: None,
             mac: [0; 6],
         }
     }

@@ -218,6 +218,7 @@ mod tests {
             case: knocks.to_vec(),
             evidence,
             vlan: [0; 2],
+            tunnel: None,
             mac: [0; 6],
         }
     }

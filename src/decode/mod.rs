@@ -34,6 +34,7 @@ mod samples;
 pub mod sctp;
 pub mod skip;
 pub mod tcp;
+pub mod tenant;
 pub mod transport;
 pub mod tunnel;
 mod udp;

@@ -4,13 +4,20 @@
 //! Its fields are the packet's, in host order, and only what detection has asked for.
 //! Read next: `mod.rs` (who makes it), `dispatch/owner.rs` (whose evidence it is).
 
-use std::{fmt, net::IpAddr, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::source::Time;
 
 /// An IP address of either family; IPv4 stands mapped (`::ffff:a.b.c.d`).
+///
+/// Behind its first 16 bits, which are 0, a mapped address has room for a [`super::tenant`]. No address of IPv6 begins so
+/// (RFC 4291 has set 0000::/8 aside), and decode refuses one that does and looks mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address(pub u128);
 
@@ -31,11 +38,17 @@ impl Address {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The 32 bits of an IPv4 address, if it is one.
+    /// The 32 bits of an IPv4 address, if it is one, whosever tenant's.
     #[inline]
     #[must_use]
     pub fn as_v4(self) -> Option<u32> {
-        (self.0 >> 32 == Self::MAPPED >> 32).then_some(self.0 as u32)
+        (self.0 >> 112 == 0 && self.0 as u64 >> 32 == 0xffff).then_some(self.0 as u32)
+    }
+
+    /// The same IPv4 address in the network of a tenant (0 for none); an IPv6 address as it is.
+    #[must_use]
+    pub fn of_tenant(self, tenant: u64) -> Self {
+        self.as_v4().map_or(self, |ip| Self(u128::from(tenant) << 48 | Self::MAPPED | u128::from(ip)))
     }
 
     /// A group's or everybody's: IPv4 multicast and limited broadcast, IPv6 multicast.
@@ -51,7 +64,10 @@ impl Address {
     /// As the standard library has it.
     #[must_use]
     pub fn ip(self) -> IpAddr {
-        Ipv6Addr::from_bits(self.0).to_canonical()
+        match self.as_v4() {
+            Some(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip)),
+            None => IpAddr::V6(Ipv6Addr::from_bits(self.0)),
+        }
     }
 }
 
@@ -142,7 +158,7 @@ impl Marks {
     pub const AGAIN: Self = Self(1024);
 
     /// It came through a tunnel.
-    pub const TUNNELLED: Self = Self(2048);
+    pub const TUNNELLED: Self = Self(8192);
 
     /// Whether all bits of `mark` are set.
     #[inline]

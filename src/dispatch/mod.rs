@@ -13,6 +13,6 @@ mod samples;
 pub mod scatter;
 
 pub use hash::{CELLS, Key, KeyMaker};
-pub use owner::Role;
+pub use owner::{Role, owners};
 pub use pool::{Pool, PoolError};
 pub use scatter::{Scattered, Sighting, WINDOW};

@@ -7,7 +7,7 @@
 //! Must not know what an observation means to a cell.
 
 use crate::{
-    decode::{Kind, Observation},
+    decode::{Kind, Marks, Observation, Tunnel},
     dispatch::{
         hash::{CELLS, Key},
         owner::{Role, owners},
@@ -45,6 +45,21 @@ pub struct Sighting<'a> {
     /// The keyed hash of its errand: two packets of one errand within seconds of each other say the same, once
     /// the door is known. 0 where each may be news.
     pub errand: u64,
+    /// [`Scattered::tunnels`] of its piece.
+    pub tunnels: &'a [(u64, Tunnel)],
+}
+
+impl Sighting<'_> {
+    /// What the packet came through. Cheap for those that came through nothing.
+    #[inline]
+    #[must_use]
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        if !self.observation.marks.has(Marks::TUNNELLED) {
+            return None;
+        }
+        let at = self.tunnels.binary_search_by_key(&self.observation.seq, |(seq, _)| *seq).ok()?;
+        self.tunnels.get(at).map(|(_, tunnel)| *tunnel)
+    }
 }
 
 /// A piece's observations, and who owns which.
@@ -52,6 +67,8 @@ pub struct Sighting<'a> {
 pub struct Scattered {
     /// In the order of the packets.
     pub observations: Vec<Observation>,
+    /// What those of them that are [`Marks::TUNNELLED`] came through, by their `seq`, in the same order.
+    pub tunnels: Vec<(u64, Tunnel)>,
     references: Vec<Reference>,
     /// Where each cell's references begin; one more for the end.
     starts: Vec<u32>,
@@ -61,7 +78,8 @@ pub struct Scattered {
 
 impl Default for Scattered {
     fn default() -> Self {
-        Self { observations: Vec::new(), references: Vec::new(), starts: vec![0; CELLS + 1], owners: Vec::new() }
+        let (observations, tunnels, references, owners) = Default::default();
+        Self { observations, tunnels, references, starts: vec![0; CELLS + 1], owners }
     }
 }
 
@@ -69,6 +87,7 @@ impl Scattered {
     /// Forgets all, keeps the buffers.
     pub fn clear(&mut self) {
         self.observations.clear();
+        self.tunnels.clear();
         self.references.clear();
         self.owners.clear();
         self.starts.fill(0);
@@ -123,7 +142,8 @@ impl Scattered {
         };
         self.references.get(range).unwrap_or_default().iter().filter_map(|&Reference { place, errand }| {
             let role = if place & 1 == 0 { Role::Sender } else { Role::Receiver };
-            Some(Sighting { observation: self.observations.get((place >> 1) as usize)?, role, errand })
+            let observation = self.observations.get((place >> 1) as usize)?;
+            Some(Sighting { observation, role, errand, tunnels: &self.tunnels })
         })
     }
 }

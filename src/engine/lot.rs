@@ -3,9 +3,11 @@
 //! In: a batch. Out: for each of its pieces the observations, sorted by cell. All buffers are reused from
 //! batch to batch. Must not know of threads: `run.rs` says who works when.
 
+use std::borrow::Cow;
+
 use crate::{
     correlate::{Finding, reference::Reference},
-    decode::{self, Class, Kind, Marks, Observation, Packet, Skip},
+    decode::{self, Class, Kind, Marks, Observation, Packet, Skip, Tunnel, tunnel},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
@@ -55,7 +57,7 @@ impl Work {
             if !wanted.plain && decode::is_plain(&frame) {
                 return counts.plain();
             }
-            let packet = match decode::decode(&frame) {
+            let mut packet = match decode::decode(&frame) {
                 Ok(packet) => packet,
                 Err(skip) => {
                     if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
@@ -65,6 +67,9 @@ impl Work {
                 }
             };
             counts.packet(&packet);
+            if wanted.tenants {
+                decode::tenant::separate(&mut packet);
+            }
             match decode::classify(&packet) {
                 Class::Plain => {
                     counts.plain += 1;
@@ -77,6 +82,7 @@ impl Work {
                     let o = decode::observe(&frame, &packet, kind);
                     counts.observation(&o);
                     scattered.observations.push(o);
+                    scattered.tunnels.extend(packet.tunnel.map(|tunnel| (o.seq, tunnel)));
                 }
                 Class::Fragment => {
                     counts.fragments += 1;
@@ -100,35 +106,51 @@ impl Work {
             return;
         }
         for waiting in &self.fragments {
-            let Waiting { packet, stamp, clock, seq, start, len } = *waiting;
-            let payload = self.bytes.get(start..start + len).unwrap_or_default();
-            let Some(fragment) = Fragment::of(&packet, payload, stamp, clock, seq) else { continue };
-            let Verdict::Whole(whole) = defragmenter.push(&fragment) else { continue };
-            let packet = whole.packet();
-            // Evaders mix chaff among their fragments. With a wrong checksum no host took this whole.
-            if !packet.marks.has(Marks::CUT)
-                && !decode::checksum::holds(packet.src, packet.dst, packet.protocol, whole.payload)
-            {
-                self.counts.skip(Skip::FalseWhole);
-                continue;
-            }
-            let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
-            match decode::classify(&packet) {
-                Class::Evidence(kind) => {
-                    let o = decode::observe(&place, &packet, kind);
-                    self.counts.observation(&o);
-                    self.scattered.observations.push(o);
+            let Waiting { mut packet, stamp, clock, seq, start, len } = *waiting;
+            let mut payload = Cow::Borrowed(self.bytes.get(start..start + len).unwrap_or_default());
+            // What was put together may be a tunnel's, and hold a piece of the next datagram.
+            for _ in 0..=tunnel::DEEPEST {
+                let Some(fragment) = Fragment::of(&packet, &payload, stamp, clock, seq) else { break };
+                let Verdict::Whole(whole) = defragmenter.push(&fragment) else { break };
+                let outer = packet.tunnel;
+                packet = whole.packet();
+                packet.tunnel = Tunnel::around(outer, packet.tunnel);
+                if wanted.tenants {
+                    decode::tenant::separate(&mut packet);
                 }
-                Class::Nobody(skip) => self.counts.skip(skip),
-                Class::Plain => {
-                    self.counts.plain += 1;
-                    if wanted.plain {
-                        self.plain.push(decode::observe(&place, &packet, Kind::Tcp));
+                // Evaders mix chaff among their fragments. With a wrong checksum no host took this whole. (Of a packet
+                // inside another, the sum was somebody else's to make.)
+                if !packet.marks.has(Marks::CUT)
+                    && packet.tunnel == outer
+                    && !decode::checksum::holds(packet.src, packet.dst, packet.protocol, whole.payload)
+                {
+                    self.counts.skip(Skip::FalseWhole);
+                    break;
+                }
+                let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
+                match decode::classify(&packet) {
+                    Class::Evidence(kind) => {
+                        let o = decode::observe(&place, &packet, kind);
+                        self.counts.observation(&o);
+                        self.scattered.observations.push(o);
+                        self.scattered.tunnels.extend(packet.tunnel.map(|tunnel| (seq, tunnel)));
+                    }
+                    Class::Nobody(skip) => self.counts.skip(skip),
+                    Class::Plain => {
+                        self.counts.plain += 1;
+                        if wanted.plain {
+                            self.plain.push(decode::observe(&place, &packet, Kind::Tcp));
+                        }
+                    }
+                    Class::Fragment => {
+                        payload = Cow::Owned(packet.payload.of_bytes(whole.payload).to_vec());
+                        continue;
                     }
                 }
-                Class::Fragment => {}
+                break;
             }
         }
+        self.scattered.tunnels.sort_by_key(|(seq, _)| *seq);
         self.scattered.observations.sort_by_key(|o| o.seq);
         self.plain.sort_by_key(|o| o.seq);
         if let Some(key) = wanted.key {
@@ -156,6 +178,8 @@ pub struct Wanted<'a> {
     pub key: Option<&'a Key>,
     /// Plain packets too, for reference presets.
     pub plain: bool,
+    /// VLAN and virtual network are part of an address.
+    pub tenants: bool,
     /// Nothing but the frames that it keeps, when there is one. It is prepared for the batch.
     pub filter: Option<&'a Filter>,
 }
@@ -196,7 +220,9 @@ impl Lot {
         for work in self.works.iter_mut().take(self.batch.pieces.len()) {
             work.defragment(defragmenter, wanted);
             for reference in references.iter_mut() {
-                work.in_order().for_each(|o| reference.see(o, &mut self.findings));
+                // Their originals do not look into tunnels.
+                let outside = work.in_order().filter(|o| !o.marks.has(Marks::TUNNELLED));
+                outside.for_each(|o| reference.see(o, &mut self.findings));
             }
         }
         self.findings.extend(defragmenter.warnings(self.batch.clock.now()).map(found));
@@ -265,7 +291,7 @@ mod tests {
         let key = Key::new(1);
         for plain in [false, true] {
             let mut lot = lot(&[frame(2, 0, &SEGMENT), frame(16, 0, &SEGMENT), vec![0x45]]);
-            digest(&mut lot, Wanted { key: Some(&key), plain, filter: None });
+            digest(&mut lot, Wanted { key: Some(&key), plain, tenants: false, filter: None });
             assert_eq!(shown(&lot), [0]);
             let seen: Vec<u64> = lot.done().iter().flat_map(|work| work.in_order().map(|o| o.seq)).collect();
             assert_eq!(seen, if plain { vec![0, 1] } else { vec![0] });
@@ -284,7 +310,7 @@ mod tests {
             frame(0, 1, &SEGMENT[8..]),
             frame(1, 0, &SEGMENT),
         ]);
-        digest(&mut lot, Wanted { key: Some(&key), plain: false, filter: None });
+        digest(&mut lot, Wanted { key: Some(&key), plain: false, tenants: false, filter: None });
         let work = &lot.done()[0];
         let order: Vec<_> = work.in_order().map(|o| (o.seq, o.flags, o.marks.has(Marks::FRAGMENTED))).collect();
         assert_eq!(order, [(1, 2, false), (2, 2, true), (3, 1, false)]);

@@ -44,6 +44,8 @@ pub struct Plan {
     pub references: Vec<Reference>,
     /// Whose bytes count where fragments overlap.
     pub reassembly: Policies,
+    /// VLAN and virtual network are part of an address.
+    pub tenants: bool,
     /// Which frames are looked at at all.
     pub filter: Option<Filter>,
 }
@@ -71,6 +73,8 @@ pub struct Totals {
     pub losses: Losses,
     /// What each reference preset had to forget for want of memory.
     pub forgotten: Vec<(&'static str, u64)>,
+    /// Packets that were seen twice and counted once.
+    pub copies: u64,
     /// Times that the capture's clock went back by more than jitter.
     pub rebased: u32,
     /// Frames that a live capture lost before they came here.
@@ -111,7 +115,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         if let Some(filter) = &mut filter {
             prepare(filter, &fresh.batch, sink);
         }
-        let wanted = Wanted { key: keyed, plain: all, filter: filter.as_ref() };
+        let wanted = Wanted { key: keyed, plain: all, tenants: plan.tenants, filter: filter.as_ref() };
         let pulled = pool.scope(|jobs| {
             let together = cells.len().div_ceil(plan.shards * 4).max(1);
             for (n, part) in cells.chunks_mut(together).enumerate() {
@@ -156,6 +160,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     totals.defragmented = *defragmenter.counts();
     totals.losses = cells.iter().map(Cell::losses).fold(Losses::default(), Losses::plus);
     totals.forgotten = references.iter().map(|reference| (reference.name(), reference.given_up())).collect();
+    totals.copies = cells.iter().map(Cell::copies).sum();
     (totals.lost, totals.stopped) = (front.lost, feed.stopped);
     Ok(totals)
 }

@@ -54,6 +54,8 @@ pub struct Summary {
     pub forgotten: BTreeMap<String, u64>,
     /// Times that the capture's clock stepped back by more than jitter.
     pub rebased: u32,
+    /// Packets that were seen twice and counted once.
+    pub copies: u64,
     /// Scans that were reported.
     pub scans: Scans,
     /// Oddities that are no scans, by kind.
@@ -126,9 +128,9 @@ impl Summary {
         self.span = counts.first.zip(counts.last);
         (self.syns, self.syn_acks) = (counts.syns, counts.syn_acks);
         self.evicted = totals.losses.contacts + totals.losses.suspects;
-        (self.lost, self.rebased) = (totals.lost, totals.rebased);
         let forgotten = totals.forgotten.iter().filter(|(_, count)| *count > 0);
         self.forgotten.extend(forgotten.map(|(preset, count)| ((*preset).to_owned(), *count)));
+        (self.lost, self.rebased, self.copies) = (totals.lost, totals.rebased, totals.copies);
         let named = (0..=u8::MAX).map(|protocol| decode::describe::name(protocol).into_owned()).zip(&counts.protocols);
         self.protocols.extend(named.filter(|(_, count)| **count > 0).map(|(name, count)| (name, *count)));
         let skipped = Skip::ALL.iter().zip(&counts.skipped).filter(|(_, count)| **count > 0);

@@ -50,6 +50,8 @@ pub struct Thresholds {
     pub answer_wait: i64,
     /// Nanoseconds without a probe after which a scan is over.
     pub quiet: i64,
+    /// Nanoseconds within which a packet that comes again is the same one, seen twice by the span; 0: there are none.
+    pub copies: i64,
 }
 
 impl Default for Thresholds {
@@ -73,6 +75,7 @@ impl Default for Thresholds {
             arp: 16,
             answer_wait: Time::SECOND,
             quiet: 3_600 * Time::SECOND,
+            copies: 0,
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct Detect {
     pub presets: Vec<String>,
     /// Bytes for tables.
     pub memory: Option<u64>,
+    /// VLAN and virtual network are part of an address.
+    pub tenants: bool,
     /// Thresholds that differ from those of the presets.
     pub thresholds: BTreeMap<String, Threshold>,
 }

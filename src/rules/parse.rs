@@ -26,7 +26,7 @@ use crate::config::{
 pub const PARTS: [&str; 8] = ["version", "detect", "nets", "reassembly", "outputs", "rules", "default", "tests"];
 
 /// The keys of `[detect]` that are no thresholds.
-pub const DETECT_KEYS: [&str; 2] = ["preset", "memory"];
+pub const DETECT_KEYS: [&str; 3] = ["preset", "memory", "tenants"];
 
 /// The keys of `[default]`.
 pub const DEFAULT_KEYS: [&str; 1] = ["outputs"];
@@ -129,6 +129,7 @@ fn read_detect(table: &Table<'_>, known: &Known<'_>, errors: &mut Diagnostics) -
                 let bytes = entry.value.as_count().or_else(|| entry.value.parsed(units::size, errors));
                 detect.memory = bytes;
             }
+            "tenants" => detect.tenants = entry.value.boolean(errors).unwrap_or_default(),
             key => {
                 let Some((_, quantity)) = known.thresholds.iter().find(|(name, _)| *name == key) else {
                     let thresholds = known.thresholds.iter().map(|(name, _)| *name);

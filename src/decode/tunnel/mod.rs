@@ -38,6 +38,17 @@ pub struct Tunnel {
     pub depth: u8,
 }
 
+impl Tunnel {
+    /// What a packet came through that came through `outer`, if it did, and then `inner`.
+    #[must_use]
+    pub fn around(outer: Option<Self>, inner: Option<Self>) -> Option<Self> {
+        match (outer, inner) {
+            (Some(outer), Some(inner)) => Some(Self { depth: outer.depth.saturating_add(inner.depth), ..outer }),
+            (outer, inner) => outer.or(inner),
+        }
+    }
+}
+
 /// The sorts of tunnels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
