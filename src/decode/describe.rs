@@ -10,7 +10,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use serde::Serialize;
 
-use super::{Class, Packet, Skip, Transport, classify, observation, transport::protocol};
+use super::{Class, Marks, Packet, Skip, Transport, classify, observation, through, transport::protocol};
 use crate::source::Frame;
 
 /// One frame as a person or a script reads it.
@@ -113,7 +113,7 @@ pub fn describe(frame: &Frame<'_>, decoded: &Result<Packet, Skip>) -> Described 
         ttl: packet.filter(|p| p.protocol != observation::ARP).map(|p| p.ttl),
         length: frame.wire_len,
         vlan: packet.map_or([0; 2], |p| p.vlan).into_iter().filter(|id| *id != 0).collect(),
-        tunnel: packet.and_then(|p| p.tunnel).map(|t| Through {
+        tunnel: packet.filter(|p| p.marks.has(Marks::TUNNELLED)).and_then(|_| through(frame)).map(|t| Through {
             src_ip: t.src.ip(),
             dest_ip: t.dst.ip(),
             proto: t.protocol.name(),

@@ -63,17 +63,43 @@ use link::ethertype;
 #[inline]
 pub fn decode(frame: &Frame<'_>) -> Result<Packet, Skip> {
     let mut packet = Packet::default();
-    let (ethertype, rest) = link::open(frame.link, frame.bytes, &mut packet)?;
-    network(ethertype, rest, &mut packet, frame.bytes)?;
+    decode_into(frame, &mut packet)?;
     Ok(packet)
+}
+
+/// The same into a packet that is [`Packet::default`]: on the way of all frames it is too large to be handed on.
+///
+/// # Errors
+/// As those of [`decode`].
+#[inline]
+pub fn decode_into(frame: &Frame<'_>, packet: &mut Packet) -> Result<(), Skip> {
+    read(frame, packet, &mut Way::default())
+}
+
+/// What the packet in a frame came through; asked of those that are [`Marks::TUNNELLED`]. It reads the frame once more,
+/// so that all others need not carry it along.
+#[must_use]
+pub fn through(frame: &Frame<'_>) -> Option<Tunnel> {
+    let mut way = Way::default();
+    read(frame, &mut Packet::default(), &mut way).ok()?;
+    way
+}
+
+/// The tunnel around what is being read.
+type Way = Option<Tunnel>;
+
+#[inline]
+fn read(frame: &Frame<'_>, packet: &mut Packet, way: &mut Way) -> Result<(), Skip> {
+    let (ethertype, rest) = link::open(frame.link, frame.bytes, packet)?;
+    network(ethertype, rest, packet, frame.bytes, way)
 }
 
 /// Reads what a link or a tunnel carries; `frame` is all that `rest` is the end of.
 #[inline]
-fn network(ethertype: u16, rest: &[u8], packet: &mut Packet, frame: &[u8]) -> Result<(), Skip> {
+fn network(ethertype: u16, rest: &[u8], packet: &mut Packet, frame: &[u8], way: &mut Way) -> Result<(), Skip> {
     match ethertype {
-        ethertype::IPV4 => finish(ipv4::read(rest, packet)?, packet, frame),
-        ethertype::IPV6 => finish(ipv6::read(rest, packet)?, packet, frame),
+        ethertype::IPV4 => finish(ipv4::read(rest, packet)?, packet, frame, way),
+        ethertype::IPV6 => finish(ipv6::read(rest, packet)?, packet, frame, way),
         ethertype::ARP => arp::read(rest, packet)?,
         _ => return Err(Skip::UnknownEthertype),
     }
@@ -85,9 +111,9 @@ fn network(ethertype: u16, rest: &[u8], packet: &mut Packet, frame: &[u8]) -> Re
 /// `first` is the packet of its first fragment (or of any, if its `fragment.next` is the first's):
 /// its addresses, link and IP facts are carried over. `payload` is what the fragments held, from
 /// offset 0 on, and may end before `sent`, the length of the whole, when captures were cut.
-/// The result's [`Packet::payload`] lies in `payload`.
+/// The result's [`Packet::payload`] lies in `payload`; beside it stands the tunnel that the datagram was, if it was one's.
 #[must_use]
-pub fn decode_rebuilt(first: &Packet, payload: &[u8], sent: usize) -> Packet {
+pub fn decode_rebuilt(first: &Packet, payload: &[u8], sent: usize) -> (Packet, Option<Tunnel>) {
     let next = first.fragment.map_or(first.protocol, |f| f.next);
     let mut packet = Packet { transport: Transport::Opaque, fragment: None, flaw: None, ..*first };
     packet.marks.set(Marks::FRAGMENTED);
@@ -100,13 +126,14 @@ pub fn decode_rebuilt(first: &Packet, payload: &[u8], sent: usize) -> Packet {
     if packet.fragment.take().is_some() {
         packet.flaw = Some(Skip::NestedFragment);
     }
-    finish(body, &mut packet, payload);
-    packet
+    let mut way = Way::default();
+    finish(body, &mut packet, payload, &mut way);
+    (packet, way)
 }
 
 /// Reads what lies behind the IP header, and says where the payload is.
 #[inline]
-fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
+fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8], way: &mut Way) {
     packet.protocol = body.protocol;
     if body.is_cut() {
         packet.marks.set(Marks::CUT);
@@ -130,21 +157,25 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
     // Jumbograms aside, lengths fit.
     packet.payload_len = sent.min(usize::from(u16::MAX)) as u16;
     if tunnel::is_tunnel(packet) && packet.fragment.is_none() && packet.flaw.is_none() {
-        go_through(body, packet, frame);
+        go_through(body, packet, frame, way);
     }
 }
 
 /// Takes the packet inside for the packet, if it is a tunnel's and can be read; else it stays what it is outside.
 #[cold]
-fn go_through(body: Body<'_>, packet: &mut Packet, frame: &[u8]) {
+fn go_through(body: Body<'_>, packet: &mut Packet, frame: &[u8], way: &mut Way) {
     let mut inner = Packet { mac: packet.mac, vlan: packet.vlan, ..Packet::default() };
     inner.marks.set(Marks(packet.marks.0 & Marks::FRAGMENTED.0 | Marks::TUNNELLED.0));
-    let Some((ethertype, rest)) = tunnel::open(body, packet, &mut inner) else { return };
-    if inner.tunnel.is_some_and(|tunnel| tunnel.depth > tunnel::DEEPEST) {
+    let Some((tunnel, (ethertype, rest))) = tunnel::open(body, packet, &mut inner) else { return };
+    let outer = *way;
+    *way = Tunnel::around(outer, Some(tunnel));
+    if way.is_some_and(|tunnel| tunnel.depth > tunnel::DEEPEST) {
         packet.flaw = Some(Skip::TooManyTunnels);
-    } else if network(ethertype, rest, &mut inner, frame).is_ok() {
+    } else if network(ethertype, rest, &mut inner, frame, way).is_ok() {
         *packet = inner;
+        return;
     }
+    *way = outer;
 }
 
 #[cfg(test)]
@@ -225,8 +256,9 @@ mod tests {
         let Span { start, len } = packet.payload;
         assert_eq!(packet.payload.of_bytes(bytes).len(), len as usize, "the payload lies in the frame: {start}");
         assert!(len <= u32::from(packet.payload_len) || packet.payload_len == u16::MAX);
-        let whole = decode_rebuilt(&packet, packet.payload.of_bytes(bytes), usize::from(packet.payload_len));
-        assert_eq!((whole.fragment, whole.src), (None, packet.src));
+        let (whole, tunnel) = decode_rebuilt(&packet, packet.payload.of_bytes(bytes), usize::from(packet.payload_len));
+        assert!(tunnel.is_some() || (whole.fragment, whole.src) == (None, packet.src));
+        assert_eq!(packet.marks.has(Marks::TUNNELLED), through(&frame).is_some());
         if let Class::Evidence(kind) = classify(&packet) {
             assert_eq!(observe(&frame, &packet, kind).kind, kind);
         }
@@ -265,7 +297,7 @@ mod tests {
         first_bytes[20] = 0x60;
         let first = decode(&frame(1, &first_bytes)).unwrap();
         assert_eq!(classify(&first), Class::Fragment);
-        let rebuilt = decode_rebuilt(&first, &whole_bytes[34..], 24);
+        let (rebuilt, _) = decode_rebuilt(&first, &whole_bytes[34..], 24);
         assert!(rebuilt.marks.has(Marks::FRAGMENTED));
         assert_eq!(rebuilt.payload.of_bytes(&whole_bytes[34..]), b"data");
         let (mut marks, payload) = (whole.marks, rebuilt.payload);
@@ -279,14 +311,14 @@ mod tests {
         let first_bytes = ethernet(0x86dd, &ipv6(44, &piece));
         let first = decode(&frame(1, &first_bytes)).unwrap();
         assert_eq!(first.payload.of_bytes(&first_bytes), &piece[8..]);
-        let rebuilt = decode_rebuilt(&first, &[&piece[8..], &tcp(2)].concat(), 28);
+        let (rebuilt, _) = decode_rebuilt(&first, &[&piece[8..], &tcp(2)].concat(), 28);
         assert_eq!((classify(&rebuilt), rebuilt.protocol), (Class::Evidence(Kind::Tcp), 6));
     }
 
     #[test]
     fn a_fragment_inside_a_rebuilt_datagram_goes_no_further() {
         let first = Packet { protocol: 44, src: samples::address("fd00::2"), ..Packet::default() };
-        let rebuilt = decode_rebuilt(&first, &[&hex("06 00 0001 cafebabe")[..], &tcp(2)].concat(), 28);
+        let (rebuilt, _) = decode_rebuilt(&first, &[&hex("06 00 0001 cafebabe")[..], &tcp(2)].concat(), 28);
         assert_eq!(classify(&rebuilt), Class::Nobody(Skip::NestedFragment));
     }
 

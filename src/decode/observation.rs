@@ -42,7 +42,7 @@ impl Address {
     #[inline]
     #[must_use]
     pub fn as_v4(self) -> Option<u32> {
-        (self.0 >> 112 == 0 && self.0 as u64 >> 32 == 0xffff).then_some(self.0 as u32)
+        (self.0 >> 112 == 0 && (self.0 >> 32) as u16 == 0xffff).then_some(self.0 as u32)
     }
 
     /// The same IPv4 address in the network of a tenant (0 for none); an IPv6 address as it is.

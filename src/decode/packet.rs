@@ -6,7 +6,7 @@
 //! Must not know what a packet is evidence of: that is `class.rs`.
 //! Read next: `transport.rs` (what stands above IP), `observe.rs` (what detection gets of it).
 
-use super::{Address, Marks, Skip, Transport, tunnel::Tunnel};
+use super::{Address, Marks, Skip, Transport};
 
 /// What one frame says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,6 @@ pub struct Packet {
     pub transport: Transport,
     /// Why `transport` is less than it should be, or not to be believed.
     pub flaw: Option<Skip>,
-    /// What it came through, if it did.
-    pub tunnel: Option<Tunnel>,
     /// Set when this is a piece of a datagram.
     pub fragment: Option<Fragment>,
     /// Where in the frame the captured payload lies: behind the transport header; of a fragment

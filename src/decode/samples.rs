@@ -4,7 +4,7 @@
 //! looks. The frames run from host 2 to host 1 of 10.0.0.0/24 or `fd00::/64`.
 //! Read next: `mod.rs`.
 
-use super::{Address, Packet, Skip, decode};
+use super::{Address, Packet, Skip, Tunnel, decode, through};
 use crate::source::{Frame, LinkType, Time};
 
 /// Bytes from hexadecimal text; blanks are for the eye.
@@ -22,6 +22,13 @@ pub(super) fn frame(link: u32, bytes: &[u8]) -> Frame<'_> {
 /// A frame that begins with an IP header.
 pub(super) fn raw(bytes: &[u8]) -> Result<Packet, Skip> {
     decode(&frame(101, bytes))
+}
+
+/// The same of one that is a tunnel's, with the tunnel; `None` when it is none's.
+pub(super) fn tunnelled(bytes: &[u8]) -> Option<(Packet, Tunnel)> {
+    let tunnel = through(&frame(101, bytes));
+    let packet = raw(bytes).unwrap();
+    tunnel.map(|tunnel| (packet, tunnel))
 }
 
 pub(super) fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {

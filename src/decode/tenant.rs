@@ -1,17 +1,17 @@
 //! Tenants: networks that use the same addresses and never meet, told apart by VLAN or virtual network.
 //!
-//! In: a packet. Out: the same, with its tenant as a part of its IPv4 addresses, so that nothing behind decode needs to know that
+//! In: a packet and what it came through. Out: the same, with its tenant as a part of its IPv4 addresses, so that nothing behind decode needs to know that
 //! there are any. Done only where the rules ask for it. IPv6 addresses stay: they are unique, which is what they are for.
 //! Must not count what names one end's session and not a network: the answers would be somebody else's.
 //! Read next: `observation.rs` (how an address holds it), `tunnel/mod.rs` (whose ids name networks).
 
-use super::{Packet, Transport};
+use super::{Packet, Transport, Tunnel};
 
 /// Makes the VLAN ids, and the network of the outermost tunnel where it has one, a part of the packet's addresses. Doing it
 /// again changes nothing.
-pub fn separate(packet: &mut Packet) {
+pub fn separate(packet: &mut Packet, tunnel: Option<Tunnel>) {
     let [outer, inner] = packet.vlan.map(u64::from);
-    let network = packet.tunnel.filter(|tunnel| tunnel.protocol.has_networks()).and_then(|tunnel| tunnel.id);
+    let network = tunnel.filter(|tunnel| tunnel.protocol.has_networks()).and_then(|tunnel| tunnel.id);
     // 12 bits and 12 bits of VLANs; then 32 bits, and one that tells network 0 from none.
     let tenant = outer | inner << 12 | network.map_or(0, |id| 1 << 56 | u64::from(id) << 24);
     (packet.src, packet.dst) = (packet.src.of_tenant(tenant), packet.dst.of_tenant(tenant));
@@ -28,14 +28,15 @@ mod tests {
     use crate::decode::{
         Address, Skip, decode,
         samples::{address, ethernet, frame, hex, ipv4, ipv6, raw, tcp, udp},
+        through,
     };
 
     /// The sender of a frame, with its tenant.
     fn sender(bytes: &[u8]) -> Address {
-        let mut packet = decode(&frame(1, bytes)).unwrap();
-        separate(&mut packet);
+        let (mut packet, tunnel) = (decode(&frame(1, bytes)).unwrap(), through(&frame(1, bytes)));
+        separate(&mut packet, tunnel);
         let once = packet;
-        separate(&mut packet);
+        separate(&mut packet, tunnel);
         assert_eq!(packet, once);
         packet.src
     }
@@ -74,7 +75,7 @@ mod tests {
     fn an_error_speaks_of_the_tenant_s_hosts() {
         let error = ipv4(1, &[hex("03 03 0000 00000000"), ipv4(17, &hex("c23c 829a 0028 0000"))].concat());
         let mut packet = decode(&frame(1, &ethernet(0x8100, &[hex("000c 0800"), error].concat()))).unwrap();
-        separate(&mut packet);
+        separate(&mut packet, None);
         let Transport::Icmp(icmp) = packet.transport else { panic!("{packet:?}") };
         assert_eq!(icmp.quoted.map(|quoted| quoted.src), Some(tagged("000c 0800")));
     }

@@ -7,7 +7,7 @@
 
 use super::Overlap;
 use crate::{
-    decode::{self, Address, Marks, Packet, Skip, Transport, transport::protocol},
+    decode::{self, Address, Marks, Packet, Skip, Transport, Tunnel, transport::protocol},
     source::Time,
 };
 
@@ -127,9 +127,9 @@ pub struct Datagram<'a> {
 }
 
 impl Datagram<'_> {
-    /// The packet that the whole is.
+    /// The packet that the whole is; or that is inside it, with the tunnel that it is then.
     #[must_use]
-    pub fn packet(&self) -> Packet {
+    pub fn packet(&self) -> (Packet, Option<Tunnel>) {
         let Header { src, dst, id, protocol, ttl, tos, vlan, mac, marks, .. } = self.header;
         // The low half is the whole of an IPv4 identification; of IPv6 no packet tells one.
         let ip_id = if self.header.ipv6 { 0 } else { id as u16 };

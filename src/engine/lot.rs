@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::{
     correlate::{Finding, reference::Reference},
-    decode::{self, Class, Kind, Marks, Observation, Packet, Skip, Tunnel, tunnel},
+    decode::{self, Class, Kind, Marks, Observation, Packet, Skip, Tunnel},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Scattered},
     engine::counts::Counts,
@@ -18,12 +18,19 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     packet: Packet,
+    tunnel: Option<Tunnel>,
     stamp: Time,
     clock: Time,
     seq: u64,
     /// Where its payload lies in [`Work::bytes`].
     start: usize,
     len: usize,
+}
+
+/// What a packet came through: looked for only where it is marked.
+#[inline]
+fn tunnel_of(frame: &Frame<'_>, packet: &Packet) -> Option<Tunnel> {
+    if packet.marks.has(Marks::TUNNELLED) { decode::through(frame) } else { None }
 }
 
 /// What a worker makes of one piece.
@@ -57,18 +64,17 @@ impl Work {
             if !wanted.plain && decode::is_plain(&frame) {
                 return counts.plain();
             }
-            let mut packet = match decode::decode(&frame) {
-                Ok(packet) => packet,
-                Err(skip) => {
-                    if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
-                        counts.unknown_link = Some((frame.link, frame.number, frame.seq));
-                    }
-                    return counts.skip(skip);
+            let mut packet = Packet::default();
+            if let Err(skip) = decode::decode_into(&frame, &mut packet) {
+                if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
+                    counts.unknown_link = Some((frame.link, frame.number, frame.seq));
                 }
-            };
+                return counts.skip(skip);
+            }
             counts.packet(&packet);
             if wanted.tenants {
-                decode::tenant::separate(&mut packet);
+                let tunnel = tunnel_of(&frame, &packet);
+                decode::tenant::separate(&mut packet, tunnel);
             }
             match decode::classify(&packet) {
                 Class::Plain => {
@@ -82,7 +88,7 @@ impl Work {
                     let o = decode::observe(&frame, &packet, kind);
                     counts.observation(&o);
                     scattered.observations.push(o);
-                    scattered.tunnels.extend(packet.tunnel.map(|tunnel| (o.seq, tunnel)));
+                    scattered.tunnels.extend(tunnel_of(&frame, &packet).map(|tunnel| (o.seq, tunnel)));
                 }
                 Class::Fragment => {
                     counts.fragments += 1;
@@ -90,7 +96,8 @@ impl Work {
                     let (start, len) = (bytes.len(), payload.len());
                     bytes.extend_from_slice(payload);
                     let Frame { stamp, clock, seq, .. } = frame;
-                    fragments.push(Waiting { packet, stamp, clock, seq, start, len });
+                    let tunnel = tunnel_of(&frame, &packet);
+                    fragments.push(Waiting { packet, tunnel, stamp, clock, seq, start, len });
                 }
             }
         });
@@ -106,22 +113,22 @@ impl Work {
             return;
         }
         for waiting in &self.fragments {
-            let Waiting { mut packet, stamp, clock, seq, start, len } = *waiting;
+            let Waiting { mut packet, mut tunnel, stamp, clock, seq, start, len } = *waiting;
             let mut payload = Cow::Borrowed(self.bytes.get(start..start + len).unwrap_or_default());
             // What was put together may be a tunnel's, and hold a piece of the next datagram.
-            for _ in 0..=tunnel::DEEPEST {
+            for _ in 0..=decode::tunnel::DEEPEST {
                 let Some(fragment) = Fragment::of(&packet, &payload, stamp, clock, seq) else { break };
                 let Verdict::Whole(whole) = defragmenter.push(&fragment) else { break };
-                let outer = packet.tunnel;
-                packet = whole.packet();
-                packet.tunnel = Tunnel::around(outer, packet.tunnel);
+                let inner;
+                (packet, inner) = whole.packet();
+                tunnel = Tunnel::around(tunnel, inner);
                 if wanted.tenants {
-                    decode::tenant::separate(&mut packet);
+                    decode::tenant::separate(&mut packet, tunnel);
                 }
                 // Evaders mix chaff among their fragments. With a wrong checksum no host took this whole. (Of a packet
                 // inside another, the sum was somebody else's to make.)
                 if !packet.marks.has(Marks::CUT)
-                    && packet.tunnel == outer
+                    && inner.is_none()
                     && !decode::checksum::holds(packet.src, packet.dst, packet.protocol, whole.payload)
                 {
                     self.counts.skip(Skip::FalseWhole);
@@ -133,7 +140,7 @@ impl Work {
                         let o = decode::observe(&place, &packet, kind);
                         self.counts.observation(&o);
                         self.scattered.observations.push(o);
-                        self.scattered.tunnels.extend(packet.tunnel.map(|tunnel| (seq, tunnel)));
+                        self.scattered.tunnels.extend(tunnel.map(|tunnel| (seq, tunnel)));
                     }
                     Class::Nobody(skip) => self.counts.skip(skip),
                     Class::Plain => {

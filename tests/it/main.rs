@@ -47,6 +47,8 @@ mod rules;
 mod scanlogd;
 // Two commands do it all on a bare machine.
 mod setup;
+// No link and no tunnel hides a scan; tenants and copies are told apart.
+mod tunnels;
 // Real scans on real wires, in namespaces of their own.
 mod watch;
 

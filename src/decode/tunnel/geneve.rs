@@ -29,12 +29,11 @@ pub(super) fn open<'a>(input: &'a [u8], inner: &mut Packet) -> Option<Header<'a>
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::samples::{ethernet, hex, ipv4, ipv6, raw, tcp, udp};
+    use crate::decode::samples::{ethernet, hex, ipv4, ipv6, tcp, tunnelled, udp};
 
     fn read(header: &str, payload: &[u8]) -> Option<(Option<u16>, Option<u32>)> {
         let bytes = ipv4(17, &udp(50_000, 6081, &[hex(header), payload.to_vec()].concat()));
-        let packet = raw(&bytes).unwrap();
-        packet.tunnel.map(|tunnel| (packet.transport.ports().map(|p| p.dst), tunnel.id))
+        tunnelled(&bytes).map(|(packet, tunnel)| (packet.transport.ports().map(|p| p.dst), tunnel.id))
     }
 
     #[test]

@@ -120,13 +120,13 @@ mod tests {
     use super::*;
     use crate::decode::{
         Tunnel,
-        samples::{ethernet as over_ethernet, hex, ipv4, ipv6, raw, tcp},
+        samples::{ethernet as over_ethernet, hex, ipv4, ipv6, tcp, tunnelled},
     };
 
     /// The target port inside, the sort, the id.
     fn read(header: &str, payload: &[u8]) -> Option<(Option<u16>, Protocol, Option<u32>)> {
-        let packet = raw(&ipv4(47, &[hex(header), payload.to_vec()].concat())).unwrap();
-        let Tunnel { protocol, id, .. } = packet.tunnel?;
+        let (packet, tunnel) = tunnelled(&ipv4(47, &[hex(header), payload.to_vec()].concat()))?;
+        let Tunnel { protocol, id, .. } = tunnel;
         Some((packet.transport.ports().map(|p| p.dst), protocol, id))
     }
 

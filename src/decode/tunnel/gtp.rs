@@ -56,12 +56,11 @@ fn behind_options(input: &[u8], flags: u8) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::samples::{hex, ipv4, ipv6, raw, tcp, udp};
+    use crate::decode::samples::{hex, ipv4, ipv6, tcp, tunnelled, udp};
 
     fn read(ports: [u16; 2], header: &str, payload: &[u8]) -> Option<(Option<u16>, Option<u32>)> {
         let bytes = ipv4(17, &udp(ports[0], ports[1], &[hex(header), payload.to_vec()].concat()));
-        let packet = raw(&bytes).unwrap();
-        packet.tunnel.map(|tunnel| (packet.transport.ports().map(|p| p.dst), tunnel.id))
+        tunnelled(&bytes).map(|(packet, tunnel)| (packet.transport.ports().map(|p| p.dst), tunnel.id))
     }
 
     #[test]

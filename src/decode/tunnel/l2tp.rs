@@ -54,12 +54,11 @@ fn header(input: &[u8]) -> Fields<'_, u16> {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::samples::{hex, ipv4, raw, tcp, udp};
+    use crate::decode::samples::{hex, ipv4, tcp, tunnelled, udp};
 
     fn read(header: &str) -> Option<(Option<u16>, Option<u32>)> {
         let bytes = ipv4(17, &udp(1701, 1701, &[hex(header), ipv4(6, &tcp(2))].concat()));
-        let packet = raw(&bytes).unwrap();
-        packet.tunnel.map(|tunnel| (packet.transport.ports().map(|p| p.dst), tunnel.id))
+        tunnelled(&bytes).map(|(packet, tunnel)| (packet.transport.ports().map(|p| p.dst), tunnel.id))
     }
 
     #[test]

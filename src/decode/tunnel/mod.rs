@@ -151,18 +151,15 @@ fn is_session_port(number: u16) -> bool {
     matches!(number, port::L2TP | port::GTP_U | port::TEREDO)
 }
 
-/// Opens a tunnel. `body` is what lies behind the outer IP header. Gives the `EtherType` of what is inside, and
+/// Opens a tunnel. `body` is what lies behind the outer IP header. Gives the tunnel, the `EtherType` of what is inside, and
 /// that; `inner` gets what the way there tells of it.
-pub(super) fn open<'a>(body: Body<'a>, outer: &Packet, inner: &mut Packet) -> Option<(u16, &'a [u8])> {
+pub(super) fn open<'a>(body: Body<'a>, outer: &Packet, inner: &mut Packet) -> Option<(Tunnel, (u16, &'a [u8]))> {
     let header = match outer.transport {
         Transport::Udp(ports) => over_udp(ports, body.bytes.get(UDP_HEADER..)?, inner),
         _ => over_ip(body.protocol, body.bytes, inner),
     }?;
     let Header { protocol, id, carried } = header;
-    let here = Tunnel { src: outer.src, dst: outer.dst, id, protocol, depth: 0 };
-    let outermost = outer.tunnel.unwrap_or(here);
-    inner.tunnel = Some(Tunnel { depth: outermost.depth + 1, ..outermost });
-    Some(carried)
+    Some((Tunnel { src: outer.src, dst: outer.dst, id, protocol, depth: 1 }, carried))
 }
 
 fn over_ip<'a>(number: u8, payload: &'a [u8], inner: &mut Packet) -> Option<Header<'a>> {
@@ -201,11 +198,12 @@ mod tests {
     use super::*;
     use crate::decode::{
         Class, Kind, Marks, Skip, classify, decode,
-        samples::{address, ethernet, frame, hex, ipv4, ipv6, raw, tcp, udp},
+        samples::{address, ethernet, frame, hex, ipv4, ipv6, raw, tcp, tunnelled, udp},
+        through,
     };
 
-    fn inside(packet: &Packet) -> (Option<u16>, Protocol, u8) {
-        let tunnel = packet.tunnel.unwrap();
+    fn inside(bytes: &[u8]) -> (Option<u16>, Protocol, u8) {
+        let (packet, tunnel) = tunnelled(bytes).unwrap();
         (packet.transport.ports().map(|p| p.dst), tunnel.protocol, tunnel.depth)
     }
 
@@ -213,13 +211,13 @@ mod tests {
     fn either_version_of_ip_is_found_in_either() {
         for (number, inner, sort) in [(4, ipv4(6, &tcp(2)), Protocol::Ipv4), (41, ipv6(6, &tcp(2)), Protocol::Ipv6)] {
             for outer in [ipv4(number, &inner), ipv6(number, &inner)] {
-                assert_eq!(inside(&raw(&outer).unwrap()), (Some(80), sort, 1));
+                assert_eq!(inside(&outer), (Some(80), sort, 1));
             }
         }
         let bridged = [hex("3000"), ethernet(0x0800, &ipv4(6, &tcp(2)))].concat();
-        assert_eq!(inside(&raw(&ipv4(97, &bridged)).unwrap()), (Some(80), Protocol::EtherIp, 1));
+        assert_eq!(inside(&ipv4(97, &bridged)), (Some(80), Protocol::EtherIp, 1));
         let labelled = [hex("00010140"), ipv4(6, &tcp(2))].concat();
-        assert_eq!(inside(&raw(&ipv4(137, &labelled)).unwrap()), (Some(80), Protocol::Mpls, 1));
+        assert_eq!(inside(&ipv4(137, &labelled)), (Some(80), Protocol::Mpls, 1));
     }
 
     #[test]
@@ -232,7 +230,7 @@ mod tests {
         assert_eq!((packet.src, packet.dst, packet.ttl), (address("10.0.0.9"), address("10.0.0.8"), 7));
         assert_eq!(classify(&packet), Class::Evidence(Kind::Tcp));
         assert!(packet.marks.has(Marks::TUNNELLED));
-        let tunnel = packet.tunnel.unwrap();
+        let tunnel = through(&frame(1, &bytes)).unwrap();
         assert_eq!((tunnel.src, tunnel.dst), (address("10.0.0.2"), address("10.0.0.1")));
         assert_eq!((tunnel.protocol, tunnel.id, tunnel.depth), (Protocol::Gre, None, 2));
     }
@@ -241,12 +239,14 @@ mod tests {
     fn who_knocks_at_a_tunnel_s_door_is_seen() {
         for payload in [vec![], hex("0800"), hex("08000000 00000700"), hex("ffffffff ffffffff ffffffff")] {
             for port in [1701, 2152, 3544, 4789, 4790, 6081, 8472] {
-                let packet = raw(&ipv4(17, &udp(50_000, port, &payload))).unwrap();
-                assert_eq!((packet.tunnel, classify(&packet)), (None, Class::Evidence(Kind::Udp)), "{port}");
+                let bytes = ipv4(17, &udp(50_000, port, &payload));
+                let class = classify(&raw(&bytes).unwrap());
+                assert_eq!((tunnelled(&bytes), class), (None, Class::Evidence(Kind::Udp)), "{port}");
             }
             for number in [4, 41, 47, 97, 137] {
-                let packet = raw(&ipv4(number, &payload)).unwrap();
-                assert_eq!((packet.tunnel, classify(&packet)), (None, Class::Evidence(Kind::Other)), "{number}");
+                let bytes = ipv4(number, &payload);
+                let class = classify(&raw(&bytes).unwrap());
+                assert_eq!((tunnelled(&bytes), class), (None, Class::Evidence(Kind::Other)), "{number}");
             }
         }
     }
@@ -266,7 +266,7 @@ mod tests {
     fn a_packet_of_tunnels_alone_ends_the_work() {
         let mut bytes = tcp(2);
         let nested = |n: u8| (0..n).fold(ipv4(6, &tcp(2)), |inner, _| ipv4(4, &inner));
-        assert_eq!(raw(&nested(DEEPEST)).unwrap().tunnel.map(|t| t.depth), Some(DEEPEST));
+        assert_eq!(tunnelled(&nested(DEEPEST)).map(|(_, tunnel)| tunnel.depth), Some(DEEPEST));
         assert_eq!(classify(&raw(&nested(DEEPEST + 1)).unwrap()), Class::Nobody(Skip::TooManyTunnels));
         for _ in 0..500 {
             bytes = ipv4(4, &bytes);

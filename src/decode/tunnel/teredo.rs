@@ -38,12 +38,11 @@ fn behind_authentication(input: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::samples::{hex, ipv4, ipv6, raw as read_raw, tcp, udp};
+    use crate::decode::samples::{hex, ipv4, ipv6, tcp, tunnelled, udp};
 
     fn port(ports: [u16; 2], before: &str, payload: &[u8]) -> Option<u16> {
         let bytes = ipv4(17, &udp(ports[0], ports[1], &[hex(before), payload.to_vec()].concat()));
-        let packet = read_raw(&bytes).unwrap();
-        packet.tunnel.and_then(|_| packet.transport.ports()).map(|p| p.dst)
+        tunnelled(&bytes).and_then(|(packet, _)| packet.transport.ports()).map(|p| p.dst)
     }
 
     #[test]

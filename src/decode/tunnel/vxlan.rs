@@ -56,12 +56,11 @@ fn header(input: &[u8]) -> Fields<'_, (u8, u8, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::decode::samples::{ethernet, hex, ipv4, ipv6, raw, tcp, udp};
+    use crate::decode::samples::{ethernet, hex, ipv4, ipv6, tcp, tunnelled, udp};
 
     fn read(port: u16, header: &str, payload: &[u8]) -> Option<(Option<u16>, Option<u32>, [u16; 2])> {
         let bytes = ipv4(17, &udp(50_000, port, &[hex(header), payload.to_vec()].concat()));
-        let packet = raw(&bytes).unwrap();
-        packet.tunnel.map(|tunnel| (packet.transport.ports().map(|p| p.dst), tunnel.id, packet.vlan))
+        tunnelled(&bytes).map(|(packet, tunnel)| (packet.transport.ports().map(|p| p.dst), tunnel.id, packet.vlan))
     }
 
     #[test]
