@@ -35,7 +35,12 @@ impl Life {
     /// The first event of a scan that began at `start`.
     #[must_use]
     pub fn new(source: Address, technique: Technique, start: Time, kind: Kind, doors: u64, one_sided: bool) -> Self {
-        let id = identity("tripline", &source.to_string(), technique.name(), start.0);
+        let who = match source.tenant() {
+            0 => source.to_string(),
+            // The address alone would be one name for two hosts.
+            tenant => format!("{source}%{tenant:x}"),
+        };
+        let id = identity("tripline", &who, technique.name(), start.0);
         Self { id, rev: 1, technique, kind, one_sided, doors }
     }
 

@@ -51,6 +51,12 @@ impl Address {
         self.as_v4().map_or(self, |ip| Self(u128::from(tenant) << 48 | Self::MAPPED | u128::from(ip)))
     }
 
+    /// The tenant in whose network it is; 0 for none.
+    #[must_use]
+    pub fn tenant(self) -> u64 {
+        self.as_v4().map_or(0, |_| (self.0 >> 48) as u64)
+    }
+
     /// A group's or everybody's: IPv4 multicast and limited broadcast, IPv6 multicast.
     #[inline]
     #[must_use]

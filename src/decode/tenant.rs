@@ -65,6 +65,7 @@ mod tests {
             in_network(4789, "00000200"),
         ];
         for (n, one) in all.iter().enumerate() {
+            assert_eq!(one.tenant() == 0, n == 0);
             assert_eq!((one.to_string(), one.as_v4()), ("10.0.0.2".to_owned(), Some(0x0a00_0002)));
             assert!(!all[..n].contains(one), "{n}");
         }
