@@ -17,7 +17,7 @@ use crate::source::Time;
 /// An IP address of either family; IPv4 stands mapped (`::ffff:a.b.c.d`).
 ///
 /// Behind its first 16 bits, which are 0, a mapped address has room for a [`super::tenant`]. No address of IPv6 begins so
-/// (RFC 4291 has set 0000::/8 aside), and decode refuses one that does and looks mapped.
+/// (RFC 4291 has set `0000::/8` aside), and decode refuses one that does and looks mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address(pub u128);
 

@@ -14,6 +14,9 @@ use crate::{
 const ETHERNET: usize = 14;
 const IPV4: u16 = 0x0800;
 
+/// What puts something around a frame.
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
 /// Twenty doors of one host, all closed.
 fn scan() -> Capture {
     (1..=20).fold(Capture::new(), |capture, port| {
@@ -72,7 +75,7 @@ fn the_scan(capture: &Capture) -> Value {
 
 #[test]
 fn a_scan_is_found_through_every_tunnel_which_the_event_names() {
-    let wraps: [(&str, Option<u64>, fn(&[u8]) -> Vec<u8>); 8] = [
+    let wraps: [(&str, Option<u64>, Wrap); 8] = [
         ("IPv4", None, |frame| ethernet(IPV4, &ipv4(4, &frame[ETHERNET..]))),
         ("GRE", Some(7), |frame| {
             ethernet(IPV4, &ipv4(47, &[&[0x20, 0, 8, 0, 0, 0, 0, 7][..], &frame[ETHERNET..]].concat()))
@@ -147,8 +150,7 @@ fn the_vlan_of_a_scan_that_nobody_answers_is_told() {
 
 #[test]
 fn tenants_with_equal_addresses_are_two_where_the_rules_say_so() {
-    let wraps: [[fn(&[u8]) -> Vec<u8>; 2]; 2] =
-        [[|f| tagged(12, f), |f| tagged(13, f)], [|f| vxlan(7, f), |f| vxlan(8, f)]];
+    let wraps: [[Wrap; 2]; 2] = [[|f| tagged(12, f), |f| tagged(13, f)], [|f| vxlan(7, f), |f| vxlan(8, f)]];
     for [one, other] in wraps {
         let mut both = around(&scan(), one);
         both.frames.extend(around(&scan(), other).frames);
@@ -173,10 +175,11 @@ fn frames_that_the_span_shows_twice_count_once_where_the_rules_say_so() {
         .collect();
     let without_numbers = |run: &Run| {
         let mut begins = run.begins();
-        begins.iter_mut().for_each(|event| {
-            event.as_object_mut().unwrap().remove("pcap_cnt");
-            event.as_object_mut().unwrap().remove("timestamp");
-        });
+        for event in &mut begins {
+            let fields = event.as_object_mut().unwrap();
+            fields.remove("pcap_cnt");
+            fields.remove("timestamp");
+        }
         begins
     };
     let asked = read(&twice, "copies = '5ms'", &["--shards", "1"]);

@@ -20,7 +20,7 @@ const DATA: u8 = 0b1000;
 const TYPE: u8 = 0b1111;
 /// Subtypes with this bit carry no data.
 const EMPTY: u8 = 0x40;
-/// Subtypes with this bit have a QoS field.
+/// Subtypes with this bit say how urgent they are, in a field of their own.
 const QOS: u8 = 0x80;
 
 /// Bits of the second byte.
@@ -29,7 +29,7 @@ const FROM_SYSTEM: u8 = 0x02;
 const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
 
-/// In the QoS field: several packets are in the frame, each behind two addresses and a length.
+/// In that field: several packets are in the frame, each behind two addresses and a length.
 const SEVERAL: u8 = 0x80;
 
 /// Opens a frame; `padded` when the driver filled the header up to a multiple of four.
