@@ -81,6 +81,17 @@ impl Archive {
             Order::Time if captures.len() > 1 => sort_by_time(&mut captures),
             Order::Time | Order::Given => {}
         }
+        Self::of(captures, passed, sizes)
+    }
+
+    /// One capture, named `name` where it is spoken of, that comes from any reader: packed or not.
+    pub fn stream(name: &Path, from: impl Read + Send + 'static, sizes: Sizes) -> Self {
+        let capture = Capture { path: name.into(), way: Way::Stream(Box::new(from)) };
+        Self::of(vec![capture], Passed::default(), sizes)
+    }
+
+    /// These captures, in this order.
+    fn of(captures: Vec<Capture>, passed: Passed, sizes: Sizes) -> Self {
         let total_bytes = captures.iter().map(Capture::length).sum();
         Self {
             waiting: captures.into_iter(),
@@ -571,17 +582,7 @@ mod tests {
         let pipe = Cursor::new(capture(&early));
         found.add(&folder.path("-"), Way::Stream(Box::new(pipe)));
         sort_by_time(&mut found.captures);
-        let mut archive = Archive {
-            waiting: found.captures.into_iter(),
-            reading: None,
-            run: Run::default(),
-            sizes: Sizes::default(),
-            total_bytes: None,
-            passed: Passed::default(),
-            owed: 0,
-            outside: 0,
-            merge: None,
-        };
+        let mut archive = Archive::of(found.captures, Passed::default(), Sizes::default());
         let told = folder.told(&mut archive);
         assert_eq!((told.len(), &told[0][..], &told[20_000][..]), (20_001, "-:1", "a:20"));
     }

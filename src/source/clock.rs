@@ -92,8 +92,11 @@ impl Clock {
     #[cold]
     fn tick_oddly(&mut self, at: Time, ahead: i64) -> Time {
         if !self.started {
+            // Frames without a stamp may have come at 0 already, and it runs back for nobody: stamps before
+            // 1970, which only a made-up capture has, are counted from there.
             self.started = true;
-            self.now = at;
+            self.now = at.max(Time(0));
+            self.shift = at.0.min(0).saturating_neg();
         } else if ahead > LEAP {
             match self.leap {
                 // The frame before leapt too, and this one is no further from it
@@ -136,6 +139,17 @@ mod tests {
         let seconds = |t: Time| t.0 / Time::SECOND;
         let times = stamps.iter().map(|s| seconds(clock.tick(Time(s * Time::SECOND)))).collect();
         (times, clock.rebased)
+    }
+
+    #[test]
+    fn it_never_runs_back_not_even_from_a_frame_without_a_stamp_to_the_time_before_1970() {
+        let mut clock = Clock::default();
+        assert_eq!((clock.now(), clock.stamp()), (Time(0), Time(0)));
+        for (stamp, now) in [(-7_000, 0), (-6_000, 1_000), (i64::MIN, 1_000)] {
+            assert_eq!(clock.tick(Time(stamp)), Time(now), "{stamp}");
+        }
+        let mut clock = Clock::default();
+        assert_eq!((clock.tick(Time(i64::MIN)), clock.now()), (Time(0), Time(0)));
     }
 
     #[test]

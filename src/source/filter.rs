@@ -7,7 +7,7 @@
 //! Source: pcap-filter(7).
 //! Read next: `bpf.rs`.
 
-use std::ops::Range;
+use std::{net::Ipv6Addr, ops::Range};
 
 use pcap::{BpfInstruction, Capture, Linktype};
 use thiserror::Error;
@@ -177,15 +177,35 @@ fn host_name(expression: &str) -> Option<Range<usize>> {
             wanted = true;
             continue;
         }
-        let is_name = word.contains(char::is_alphabetic) && !word.contains([':', '[', ']']);
-        let is_known = KEYWORDS.contains(&word) || JOINS.contains(&word);
-        if is_name && (word.contains('.') || wanted && !is_known) {
+        // `ip[2:2]`, and numbers that have names.
+        let is_number =
+            word.contains(['[', ']']) || ["tcp-", "icmp-", "icmp6-"].iter().any(|begin| word.starts_with(begin));
+        let is_known = is_number || KEYWORDS.contains(&word) || JOINS.contains(&word);
+        let is_dotted = word.contains('.') || word.contains(':') && word.contains(char::is_alphabetic);
+        if (is_dotted && !is_number || wanted && !is_known) && !is_address(word) {
             return Some(place);
         }
         // A list of addresses goes on behind `or`; anything else says what it wants itself.
-        wanted &= !word.contains('[') && !KEYWORDS.contains(&word);
+        wanted &= !is_number && !KEYWORDS.contains(&word);
     }
     None
+}
+
+/// Whether a word is an address or a number, which libpcap reads itself: IPv6, up to four numbers of IPv4, either with the
+/// length of a prefix, or a link's.
+fn is_address(word: &str) -> bool {
+    let address =
+        word.split_once('/').filter(|(_, bits)| bits.parse::<u8>().is_ok()).map_or(word, |(address, _)| address);
+    let hex = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_hexdigit());
+    let parts = |at: &[char]| word.split(at).filter(hex).map(str::len).collect::<Vec<_>>();
+    let is_link = |separator| {
+        let (count, lengths) = (word.split(separator).count(), parts(&[separator]));
+        matches!(lengths[..], [1..=2, 1..=2, 1..=2, 1..=2, 1..=2, 1..=2] | [4, 4, 4]) && count == lengths.len()
+    };
+    let is_decimal = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let is_v4 = address.split('.').all(is_decimal) && address.split('.').count() <= 4;
+    let is_hex = word.strip_prefix("0x").is_some_and(|digits| hex(&digits));
+    is_v4 || is_hex || address.parse::<Ipv6Addr>().is_ok() || [':', '-', '.'].into_iter().any(is_link)
 }
 
 /// Behind these comes an address, unless a keyword says what else.
@@ -195,7 +215,7 @@ const ADDRESS: [&str; 7] = ["host", "net", "src", "dst", "gateway", "ra", "ta"];
 const JOINS: [&str; 3] = ["and", "or", "not"];
 
 /// Words of the language with which something begins that is no address.
-const KEYWORDS: [&str; 51] = [
+const KEYWORDS: [&str; 61] = [
     "mask",
     "port",
     "portrange",
@@ -247,6 +267,16 @@ const KEYWORDS: [&str; 51] = [
     "subtype",
     "inbound",
     "outbound",
+    "len",
+    "length",
+    "byte",
+    "vxlan",
+    "clnp",
+    "esis",
+    "on",
+    "ifname",
+    "dir",
+    "direction",
 ];
 
 #[cfg(test)]
@@ -349,13 +379,29 @@ mod tests {
             ("www.example.com", "www.example.com"),
             ("ether host gate", "gate"),
             ("src net arpanet", "arpanet"),
+            ("ip6 host fd\u{1}0::1", "fd\u{1}0::1"),
+            ("host fe80::1%eth0", "fe80::1%eth0"),
+            ("host 10.0.0.10.0.0.11", "10.0.0.10.0.0.11"),
+            ("net 10.0.0.", "10.0.0."),
+            ("host 1-100", "1-100"),
         ] {
             let error = Filter::new(expression).unwrap_err();
             assert_eq!(&expression[error.place.unwrap()], name, "{expression}");
         }
-        for fine in
-            ["host fe80::1", "ether host 02:00:00:00:00:01", "dst port http or https", "dst net 10.0.0.0/8", SYN]
-        {
+        for fine in [
+            "host fe80::1",
+            "ether host 02:00:00:00:00:01",
+            "dst port http or https",
+            "dst net 10.0.0.0/8",
+            "net 10.1",
+            "ip6 net fd00::/8",
+            "len > 60",
+            "ether src 02-00-00-00-00-01",
+            "ether dst 0200.0000.0001",
+            "tcp-syn & tcp[13] != 0",
+            "host 10.0.0.1 or len > 60",
+            SYN,
+        ] {
             assert_eq!(host_name(fine), None, "{fine}");
         }
     }

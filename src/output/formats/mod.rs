@@ -92,7 +92,10 @@ impl Format {
     pub fn tells(&self, event: &Event) -> bool {
         match self {
             Self::Eve | Self::EveAlert => true,
-            Self::Human(_) | Self::Scanlogd(_) | Self::Template(_) => event.event_type != EventType::Stats,
+            // Of an event that says neither there is nothing to tell.
+            Self::Human(_) | Self::Scanlogd(_) | Self::Template(_) => {
+                event.event_type != EventType::Stats && (event.scan.is_some() || event.anomaly.is_some())
+            }
         }
     }
 

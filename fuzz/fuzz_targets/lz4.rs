@@ -1,0 +1,4 @@
+//! libFuzzer's door to the target `lz4`. Read next: `../src/lib.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tripline_fuzz::run("lz4", bytes));
