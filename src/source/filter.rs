@@ -143,7 +143,7 @@ fn read(instruction: &BpfInstruction) -> Option<Instruction> {
 
 /// The words of an expression, and where they stand.
 fn words(expression: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
-    let is_border = |c: char| c.is_whitespace() || "()!&|<>=".contains(c);
+    let is_border = |c: char| c.is_whitespace() || "()[]!&|<>=".contains(c);
     expression.split(is_border).filter(|word| !word.is_empty()).map(|word| {
         let start = word.as_ptr() as usize - expression.as_ptr() as usize;
         (start..start + word.len(), word)
@@ -173,20 +173,23 @@ fn place(expression: &str, reason: &str) -> Option<Range<usize>> {
 fn host_name(expression: &str) -> Option<Range<usize>> {
     let mut wanted = false;
     for (place, word) in words(expression) {
+        let before = expression.get(..place.start).unwrap_or_default();
+        // Between brackets stand numbers: `ip[2:2]`.
+        if before.matches('[').count() > before.matches(']').count() {
+            continue;
+        }
         if ADDRESS.contains(&word) {
             wanted = true;
             continue;
         }
-        // `ip[2:2]`, and numbers that have names.
-        let is_number =
-            word.contains(['[', ']']) || ["tcp-", "icmp-", "icmp6-"].iter().any(|begin| word.starts_with(begin));
-        let is_known = is_number || KEYWORDS.contains(&word) || JOINS.contains(&word);
+        let is_keyword = KEYWORDS.contains(&word);
+        let is_known = is_keyword || JOINS.contains(&word);
         let is_dotted = word.contains('.') || word.contains(':') && word.contains(char::is_alphabetic);
-        if (is_dotted && !is_number || wanted && !is_known) && !is_address(word) {
+        if (is_dotted || wanted && !is_known) && !is_address(word) {
             return Some(place);
         }
         // A list of addresses goes on behind `or`; anything else says what it wants itself.
-        wanted &= !is_number && !KEYWORDS.contains(&word);
+        wanted &= !is_keyword;
     }
     None
 }
@@ -384,6 +387,8 @@ mod tests {
             ("host 10.0.0.10.0.0.11", "10.0.0.10.0.0.11"),
             ("net 10.0.0.", "10.0.0."),
             ("host 1-100", "1-100"),
+            ("udp dst gate[0]", "gate"),
+            ("host 10.0.0.1 or gate", "gate"),
         ] {
             let error = Filter::new(expression).unwrap_err();
             assert_eq!(&expression[error.place.unwrap()], name, "{expression}");
