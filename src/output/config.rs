@@ -81,11 +81,15 @@ impl OutputConfig {
             is_known
         });
         let options = Options::check(plugin.options, &table).map_err(|wrong| errors.extend(wrong)).ok();
+        let format_name = format.as_ref().map(Format::name).unwrap_or_default();
+        let options = options.map(|options| options.with_format(format_name));
+        // What contradicts itself is said with all the rest, not first when the output is opened.
+        errors.extend(options.as_ref().and_then(|options| (plugin.check)(options).err()));
         match (format, options) {
             (Some(format), Some(options)) if errors.is_empty() => Ok(Self {
                 name: name.into(),
                 plugin,
-                options: options.with_format(format.name()),
+                options,
                 phases: phases.unwrap_or_else(|| format.default_phases(setting.live)),
                 format,
                 policy: match () {
@@ -225,6 +229,24 @@ mod tests {
             "rotate: `dayly` is neither one of its words nor a size such as `64 MiB` (did you mean `daily`?)",
         ];
         assert_eq!(said(&errors), expected);
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_wrong_before_anything_is_opened() {
+        for (text, error) in [
+            ("file:path=/x,keep=3", "keep: means nothing without `rotate`"),
+            ("file:path=/x,rotate=never,compress=zstd", "compress: means nothing without `rotate`"),
+            ("file:path=/x,rotate=0", "rotate: a file cannot be put away at 0 bytes"),
+            ("syslog:server=loghost", "server: means nothing with transport = \"local\""),
+            ("syslog:transport=udp,server=loghost,path=/dev/log", "path: means nothing with transport = \"udp\""),
+            ("syslog:transport=udp,server=loghost,framing=octet-counting", "framing: means nothing with transport"),
+            ("syslog:transport=tcp", "server: is missing"),
+            ("syslog:limit=10", "limit: 10 bytes is no length"),
+        ] {
+            let said = spec(text).unwrap_err();
+            assert!(said.len() == 1 && said[0].starts_with(error), "{text}: {said:?}");
+        }
+        assert!(spec("file:path=/x,rotate=daily,keep=3,compress=gzip").is_ok());
     }
 
     #[test]

@@ -287,6 +287,7 @@ mod tests {
         format: "eve",
         leaves: false,
         options: &[],
+        check: |_| Ok(()),
         build: |_: &Options| Ok(Box::new(Picky { writes: 0 })),
     };
 
@@ -403,6 +404,7 @@ mod tests {
 
     const FULL: OutputPlugin = OutputPlugin {
         name: "full",
+        check: |_| Ok(()),
         build: |_: &Options| {
             static ROOM: AtomicBool = AtomicBool::new(false);
             Ok(Box::new(Full { room: &ROOM, hangs: false }))
@@ -412,6 +414,7 @@ mod tests {
 
     const HANGS: OutputPlugin = OutputPlugin {
         name: "hangs",
+        check: |_| Ok(()),
         build: |_: &Options| {
             static ROOM: AtomicBool = AtomicBool::new(false);
             Ok(Box::new(Full { room: &ROOM, hangs: true }))

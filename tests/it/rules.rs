@@ -303,3 +303,29 @@ fn every_mistake_of_a_file_is_shown_at_once_each_at_its_place() {
     }
     assert!(run.stderr.ends_with("23 errors; nothing was started\n"), "{}", run.stderr);
 }
+
+#[test]
+fn options_that_contradict_each_other_are_shown_where_they_stand() {
+    let rules = "version = 1
+[outputs.archive]
+plugin = 'file'
+path = '/no/such/folder/scans.jsonl'
+keep = 30
+[outputs.relay]
+plugin = 'syslog'
+transport = 'udp'
+server = 'loghost'
+framing = 'octet-counting'
+[outputs.half]
+plugin = 'syslog'
+transport = 'tcp'
+";
+    let run = Files::of([("rules.toml", rules.as_bytes())]).run(&["rules", "check", "HERE/rules.toml"]);
+    assert_eq!(run.status, Some(2));
+    for (place, word) in [("5:8", "without `rotate`"), ("10:11", "transport = \"udp\""), ("11:10", "server: is missing")] {
+        let shown =
+            run.stderr.lines().any(|line| line.contains(&format!("rules.toml:{place}: error:")) && line.contains(word));
+        assert!(shown, "{place}: {word}\n{}", run.stderr);
+    }
+    assert!(run.stderr.ends_with("3 errors; nothing was started\n"), "{}", run.stderr);
+}

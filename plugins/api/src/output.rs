@@ -78,8 +78,11 @@ pub struct OutputPlugin {
     /// programs. `read` opens such an output only with `--deliver`, so that an old archive cannot
     /// fill a SIEM by mistake.
     pub leaves: bool,
-    /// Every option it has. The host refuses all others before `build` is called.
+    /// Every option it has. The host refuses all others before `check` and `build` are called.
     pub options: &'static [OptionSpec],
+    /// Finds options that are right one by one and contradict each other. Called whenever a configuration is read, by
+    /// `rules check` too, so it opens nothing and looks at nothing but the options. `|_| Ok(())` where nothing can.
+    pub check: fn(&Options) -> Result<(), ConfigError>,
     /// Opens the destination. Called once, before the first packet is read; a file that cannot be
     /// opened is an error here and not later. Must not be called to merely check a configuration.
     pub build: fn(&Options) -> Result<Box<dyn Output>, ConfigError>,

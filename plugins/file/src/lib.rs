@@ -65,6 +65,7 @@ pub const PLUGIN: OutputPlugin = OutputPlugin {
                    every write",
         },
     ],
+    check: |options| Settings::read(options).map(drop),
     build: |options| Ok(Box::new(Archive::open(options)?)),
 };
 
@@ -77,6 +78,15 @@ enum Fsync {
     Never,
     Interval,
     Always,
+}
+
+/// What the options ask for.
+struct Settings {
+    path: PathBuf,
+    rotate: Rotate,
+    keep: Option<u64>,
+    packing: Option<Packing>,
+    fsync: Fsync,
 }
 
 struct Archive {
@@ -97,10 +107,9 @@ struct Archive {
     beside: Beside,
 }
 
-impl Archive {
-    fn open(options: &Options) -> Result<Self, ConfigError> {
+impl Settings {
+    fn read(options: &Options) -> Result<Self, ConfigError> {
         let path = options.path("path")?;
-        refuse_what_is_no_file(&path)?;
         let rotate = match (options.text("rotate"), options.number("rotate")) {
             (Some("daily"), _) => Rotate::Daily,
             (_, Some(0)) => {
@@ -126,6 +135,14 @@ impl Archive {
             Some("interval") => Fsync::Interval,
             _ => Fsync::Never,
         };
+        Ok(Self { path, rotate, keep, packing, fsync })
+    }
+}
+
+impl Archive {
+    fn open(options: &Options) -> Result<Self, ConfigError> {
+        let Settings { path, rotate, keep, packing, fsync } = Settings::read(options)?;
+        refuse_what_is_no_file(&path)?;
         let tail = Tail::open(&path).map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::NotFound => "create its folder first",

@@ -17,6 +17,7 @@ pub const PLUGIN: OutputPlugin = OutputPlugin {
     format: "human",
     leaves: false,
     options: &[],
+    check: |_| Ok(()),
     build: |_| Ok(to(std::io::stdout())),
 };
 

@@ -30,6 +30,7 @@ pub const PLUGIN: OutputPlugin = OutputPlugin {
     format: "scanlogd",
     leaves: true,
     options: settings::OPTIONS,
+    check: |options| Wire::read(options, &Target::read(options)?).map(drop),
     build: |options| Ok(Box::new(Relay::open(options)?)),
 };
 

@@ -89,6 +89,11 @@ impl Target {
                 .hint(format!("it is for transport = {with}"))),
             None => Ok(()),
         };
+        let octets = options.text("framing") == Some("octet-counting");
+        if octets && transport != "tcp" {
+            // The other framing is also what holds when nobody says anything.
+            unused("framing", "\"tcp\"")?;
+        }
         if transport == "local" {
             unused("server", "\"udp\" or \"tcp\"")?;
             return Ok(Self::Local(options.path("path").ok()));
@@ -100,7 +105,7 @@ impl Target {
         })?;
         Ok(match transport {
             "udp" => Self::Udp(server),
-            _ => Self::Tcp { server, octets: options.text("framing") == Some("octet-counting") },
+            _ => Self::Tcp { server, octets },
         })
     }
 
