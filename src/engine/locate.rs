@@ -2,9 +2,16 @@
 //!
 //! In: batches, as they come. Out: path and frame number, or the interface's name. One entry a file, but where
 //! frames of a file are left out or files are merged: there one for each run of frames that lie together in a
-//! file. Of interfaces one for each change from one to another.
+//! file. Of interfaces one for each change from one to another, and one for each scan that is not over: its `end` has no
+//! packet of its own.
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::Path,
+    sync::Arc,
+};
+
+use tripline_plugin::event::{Event, Phase};
 
 use crate::source::Batch;
 
@@ -19,6 +26,9 @@ pub struct Locator {
     runs: VecDeque<Run>,
     /// They are of interfaces.
     live: bool,
+    /// Where the last packet came from that had something to say of a scan, by the scan's id. Only when there are several
+    /// interfaces; as many as there are scans that are not over, which the cells bound.
+    scans: HashMap<String, Arc<Path>>,
 }
 
 /// Frames that lie together in a file.
@@ -57,13 +67,28 @@ impl Locator {
         self.runs.push_back(Run { seq, number, path: Arc::clone(path) });
     }
 
-    /// The interface that a packet came from, when live; of an event without a packet (`None`) the only one.
-    #[must_use]
-    pub fn interface(&self, seq: Option<u64>) -> Option<&Path> {
-        match seq.filter(|_| self.live) {
-            Some(seq) => self.run(seq).map(|run| &*run.path),
-            None => self.runs.front().filter(|_| self.live && self.runs.len() == 1).map(|run| &*run.path),
+    /// The interface that an event's packet came from, when live. Of an event without a packet (`None`): the only one, or
+    /// that of the last packet that had something to say of the same scan. `event` must be of a scan that has an end.
+    pub fn interface(&mut self, seq: Option<u64>, event: &Event) -> Option<Arc<Path>> {
+        if !self.live || self.runs.len() == 1 {
+            return self.runs.front().filter(|_| self.live).map(|run| Arc::clone(&run.path));
         }
+        let found = seq.and_then(|seq| self.run(seq)).map(|run| Arc::clone(&run.path));
+        let Some(scan) = &event.scan else { return found };
+        match (scan.phase, &found) {
+            (Phase::End, _) => self.scans.remove(&scan.id).or(found),
+            (_, Some(path)) => {
+                self.scans.insert(scan.id.clone(), Arc::clone(path));
+                found
+            }
+            (_, None) => self.scans.get(&scan.id).cloned(),
+        }
+    }
+
+    /// The interface of a packet whose event is the only one of its scan, when live.
+    #[must_use]
+    pub fn interface_of(&self, seq: u64) -> Option<Arc<Path>> {
+        self.run(seq).filter(|_| self.live).map(|run| Arc::clone(&run.path))
     }
 
     /// The file of a packet and its number in it, from 1; nothing when live.
@@ -105,9 +130,22 @@ mod tests {
         // The second batch of one interface changes nothing.
         locator.add(0, 1, &a);
         locator.add(5, 6, &a);
-        assert_eq!([Some(7), None].map(|seq| locator.interface(seq)), [Some(&*a); 2]);
+        let event = |phase| {
+            let events = tripline_plugin::sample_events().into_iter();
+            let mut event = events.into_iter().find(|event| event.scan.is_some()).unwrap();
+            event.scan.as_mut().unwrap().phase = phase;
+            event
+        };
+        let (begin, update, end) = (event(Phase::Begin), event(Phase::Update), event(Phase::End));
+        assert_eq!(locator.interface(Some(7), &begin), Some(Arc::clone(&a)));
+        assert_eq!(locator.interface(None, &end), Some(Arc::clone(&a)), "there is no other");
         locator.add(8, 9, &b);
-        assert_eq!([Some(7), Some(8), None].map(|seq| locator.interface(seq)), [Some(&*a), Some(&*b), None]);
+        assert_eq!(locator.interface(None, &end), None, "nothing was said of it since there are two");
+        assert_eq!(locator.interface(Some(7), &begin), Some(Arc::clone(&a)));
+        assert_eq!(locator.interface(Some(8), &update), Some(Arc::clone(&b)));
+        assert_eq!(locator.interface(None, &update), Some(Arc::clone(&b)));
+        assert_eq!((locator.interface(None, &end), locator.scans.len()), (Some(Arc::clone(&b)), 0));
+        assert_eq!((locator.interface_of(7), locator.interface_of(8)), (Some(a), Some(b)));
         assert_eq!(locator.locate(7), None);
     }
 

@@ -287,12 +287,14 @@ impl Front {
     /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large.
     fn deliver(&mut self, sink: &mut dyn Sink) {
         let Self { correlate, locator, findings, lost } = self;
-        let mut hand = |Finding { seq, mut event, .. }: Finding| {
+        let mut hand = |Finding { seq, mut event, .. }: Finding, has_end: bool| {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());
                 event.pcap_cnt = Some(number);
             }
-            event.in_iface = locator.interface(seq).map(|name| name.display().to_string());
+            let interface =
+                if has_end { locator.interface(seq, &event) } else { seq.and_then(|seq| locator.interface_of(seq)) };
+            event.in_iface = interface.map(|name| name.display().to_string());
             if let Some(scan) = &mut event.scan {
                 scan.completeness.drops = *lost;
             }
@@ -302,11 +304,11 @@ impl Front {
         let mut references = findings.drain(..).peekable();
         correlate.settle(|finding| {
             while let Some(reference) = references.next_if(|reference| reference.order <= finding.order) {
-                hand(reference);
+                hand(reference, false);
             }
-            hand(finding);
+            hand(finding, true);
         });
-        references.for_each(hand);
+        references.for_each(|reference| hand(reference, false));
     }
 }
 

@@ -322,7 +322,9 @@ transport = 'tcp'
 ";
     let run = Files::of([("rules.toml", rules.as_bytes())]).run(&["rules", "check", "HERE/rules.toml"]);
     assert_eq!(run.status, Some(2));
-    for (place, word) in [("5:8", "without `rotate`"), ("10:11", "transport = \"udp\""), ("11:10", "server: is missing")] {
+    for (place, word) in
+        [("5:8", "without `rotate`"), ("10:11", "transport = \"udp\""), ("11:10", "server: is missing")]
+    {
         let shown =
             run.stderr.lines().any(|line| line.contains(&format!("rules.toml:{place}: error:")) && line.contains(word));
         assert!(shown, "{place}: {word}\n{}", run.stderr);
