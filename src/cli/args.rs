@@ -68,6 +68,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   tripline packets today.pcap | head            the first frames
+  tripline packets --filter 'host 10.0.0.9' --since '2026-11-22 10:30' archive/
+                                                only what is asked about
   tripline packets a.pcap | jq -c 'select(.skipped)' | sort | uniq -c
                                                 what could not be decoded, and why")]
     Packets(Packets),
@@ -129,19 +131,9 @@ pub struct Read {
     #[arg(long)]
     pub merge: bool,
 
-    /// Only frames from this time on: 2026-11-22, '2026-11-22 10:30' (UTC) or 2026-11-22T10:30:00+01:00.
-    /// Files that end an hour before are not read
-    #[arg(long, value_name = "TIME", value_parser = when::time)]
-    pub since: Option<Time>,
-
-    /// Only frames before this time; files that begin an hour after are not read
-    #[arg(long, value_name = "TIME", value_parser = when::time)]
-    pub until: Option<Time>,
-
-    /// Only frames for which this expression holds: the language of tcpdump, see pcap-filter(7).
-    /// Names of hosts are not looked up
-    #[arg(long, value_name = "EXPR")]
-    pub filter: Option<String>,
+    /// Which frames.
+    #[command(flatten)]
+    pub selection: Selection,
 
     /// The key that spreads sources over the tables: 16 hexadecimal digits at most. Without it,
     /// it is made from the first frames, so that a run can be repeated
@@ -268,6 +260,28 @@ pub struct Packets {
     /// Captures: files, folders, '-' for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Which frames.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// Which frames of captures are looked at at all.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Only frames from this time on: 2026-11-22, '2026-11-22 10:30' (UTC) or 2026-11-22T10:30:00+01:00.
+    /// Files that end an hour before are not read
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    pub since: Option<Time>,
+
+    /// Only frames before this time; files that begin an hour after are not read
+    #[arg(long, value_name = "TIME", value_parser = when::time)]
+    pub until: Option<Time>,
+
+    /// Only frames for which this expression holds: the language of tcpdump, see pcap-filter(7).
+    /// Names of hosts are not looked up
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
 }
 
 /// `tripline rules`.

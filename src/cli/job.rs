@@ -14,7 +14,11 @@ use std::{
 use jiff::tz::TimeZone;
 use tripline_plugin::{ConfigError, OutputPlugin, Table};
 
-use super::{args::Judging, known, summary::many};
+use super::{
+    args::{Judging, Selection},
+    known,
+    summary::many,
+};
 use crate::{
     config::{Diagnostic, Diagnostics, Document, Place, diagnostic::printable, units::show_size},
     defragment::Policies,
@@ -22,7 +26,7 @@ use crate::{
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
-    source::{Filter, FilterError},
+    source::{Filter, FilterError, Window},
 };
 
 /// Bytes for tables when nobody says otherwise.
@@ -95,6 +99,17 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         tenants: false,
         filter: None,
     }
+}
+
+/// Which frames of captures, if not all: by what is in them, by when they came.
+pub fn selection(args: &Selection, errors: &mut Diagnostics) -> (Option<Filter>, Option<Window>) {
+    let filter = filter(args.filter.as_deref(), errors);
+    let window = Window::new(args.since, args.until);
+    if window.is_none() {
+        let error = Diagnostic::new("--until: there is no time between --since and it");
+        errors.push(error.hint("it must be the later one"));
+    }
+    (filter, window.filter(|_| args.since.is_some() || args.until.is_some()))
 }
 
 /// Which frames, if not all.

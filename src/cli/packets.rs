@@ -6,43 +6,56 @@
 
 use std::{
     io::{self, BufWriter, ErrorKind, Write, stdout},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use super::{Failure, Outcome, say};
+use super::{Failure, Outcome, args, job, say};
 use crate::{
-    config::diagnostic::printable,
+    config::{Diagnostics, diagnostic::printable},
     decode::{
         Skip, decode,
         describe::{Described, describe},
     },
-    source::{Archive, Batch, LinkType, Order, Pull, Sizes, Source},
+    source::{Archive, Batch, Filter, LinkType, Order, Pull, Sizes, Source},
 };
 
-/// Describes every frame.
+/// Describes every frame that was asked for.
 ///
 /// # Errors
-/// Standard output cannot be written to.
-pub fn packets(paths: &[PathBuf]) -> Result<Outcome, Failure> {
-    let mut archive = Archive::open(paths, Order::Given, Sizes::default());
+/// Wrong flags: then nothing was read. Or standard output cannot be written to.
+pub fn packets(args: &args::Packets) -> Result<Outcome, Failure> {
+    let mut errors = Diagnostics::default();
+    let (mut filter, window) = job::selection(&args.selection, &mut errors);
+    errors.none_or(())?;
+    let mut archive = Archive::open(&args.paths, Order::Given, Sizes::default());
+    if let Some(window) = window {
+        archive = archive.within(window);
+    }
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let mut batch = Batch::default();
     let mut outcome = Outcome::Done;
     let mut named = None;
     let written = loop {
         match archive.pull(&mut batch) {
-            Pull::Filled => match write_batch(&mut out, &batch) {
-                Ok(None) => {}
-                Ok(Some(unknown)) => {
+            Pull::Filled => {
+                // What makes no sense for a link type keeps none of its frames, which is to be said.
+                if let Some(Err(reason)) = filter.as_mut().map(|filter| filter.prepare(&batch)) {
                     outcome = Outcome::Incomplete;
-                    // Once a file, however many batches it fills.
-                    if named != batch.origin {
-                        named.clone_from(&batch.origin);
-                        say(&format!("tripline: {}\n", printable(&unknown.told_of(&batch))));
-                    }
+                    say(&format!("tripline: {}\n", printable(&reason)));
                 }
-                Err(error) => break Err(error),
-            },
+                match write_batch(&mut out, &batch, filter.as_ref()) {
+                    Ok(None) => {}
+                    Ok(Some(unknown)) => {
+                        outcome = Outcome::Incomplete;
+                        // Once a file, however many batches it fills.
+                        if named != batch.origin {
+                            named.clone_from(&batch.origin);
+                            say(&format!("tripline: {}\n", printable(&unknown.told_of(&batch))));
+                        }
+                    }
+                    Err(error) => break Err(error),
+                }
+            }
             Pull::Trouble(trouble) => {
                 outcome = Outcome::Incomplete;
                 say(&format!("tripline: {}\n", printable(&trouble.to_string())));
@@ -73,12 +86,12 @@ impl UnknownLink {
     }
 }
 
-fn write_batch(out: &mut impl Write, batch: &Batch) -> io::Result<Option<UnknownLink>> {
+fn write_batch(out: &mut impl Write, batch: &Batch, filter: Option<&Filter>) -> io::Result<Option<UnknownLink>> {
     let mut unknown = None;
     let mut result = Ok(());
     for piece in &batch.pieces {
         batch.walk(piece, |frame| {
-            if result.is_err() {
+            if result.is_err() || filter.is_some_and(|filter| !filter.keeps(&frame)) {
                 return;
             }
             let decoded = decode(&frame);

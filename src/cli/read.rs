@@ -28,7 +28,7 @@ use crate::{
         signals::Stop,
         summary::Summary,
     },
-    source::{Archive, Order, Sizes, Window},
+    source::{Archive, Order, Sizes},
 };
 
 /// Reads captures and reports the scans in them.
@@ -37,7 +37,7 @@ use crate::{
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
 pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
-    let (filter, window) = (job::filter(args.filter.as_deref(), &mut errors), window(args, &mut errors));
+    let (filter, window) = job::selection(&args.selection, &mut errors);
     let mode = Mode::Read { deliver: args.deliver };
     let Job { plan, rules, outputs } = job::prepare(&args.judging, mode, plugins, errors)?;
     let reports = Reports::begin(args)?;
@@ -112,16 +112,6 @@ impl Reports {
         }
         Ok(())
     }
-}
-
-/// Which span of capture time, if not all.
-fn window(args: &args::Read, errors: &mut Diagnostics) -> Option<Window> {
-    let window = Window::new(args.since, args.until);
-    if window.is_none() {
-        let error = Diagnostic::new("--until: there is no time between --since and it");
-        errors.push(error.hint("it must be the later one"));
-    }
-    window.filter(|_| args.since.is_some() || args.until.is_some())
 }
 
 fn order(args: &args::Read) -> Order {

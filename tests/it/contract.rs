@@ -37,7 +37,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("watch", &["--interface", "-i", "--filter", "--memory", "--rules", "--user"]),
-    ("packets", &[]),
+    ("packets", &["since", "until", "filter"]),
     ("plugins", &[]),
     ("interfaces", &[]),
     ("sample-events", &[]),

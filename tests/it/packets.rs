@@ -65,3 +65,32 @@ fn an_unknown_link_type_is_named_and_never_guessed_at() {
     let frames = run.json();
     assert!(frames.len() == 2 && frames.iter().all(|frame| frame["skipped"] == "unknown-link-type"), "{frames:?}");
 }
+
+#[test]
+fn only_the_frames_asked_for_are_shown_under_their_own_numbers() {
+    let story = Capture::new()
+        .tcp("10.0.0.2:40000", "10.0.0.1:22", frame::SYN)
+        .refused()
+        .udp("10.0.0.3:5353", "10.0.0.1:53", 12)
+        .wait(7_200.0)
+        .tcp("10.0.0.2:40001", "10.0.0.1:23", frame::SYN);
+    let numbers = |arguments: &[&str]| {
+        let run = fed(["packets", "-"].iter().chain(arguments).copied(), story.pcap());
+        assert_eq!(run.status, Some(0), "{run:?}");
+        run.json().iter().map(|frame| frame["frame"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&["--filter", "tcp"]), [1, 2, 4]);
+    assert_eq!(numbers(&["--filter", "src 10.0.0.3"]), [3]);
+    let all = fed(["packets", "-"], story.pcap()).json();
+    let last = all[3]["time"].as_str().unwrap();
+    assert_eq!(numbers(&["--since", last]), [4]);
+    assert_eq!(numbers(&["--until", last, "--filter", "udp"]), [3]);
+    let wrong =
+        fed(["packets", "--filter", "tcp prt 80", "--since", "2026-11-23", "--until", "2026-11-22", "-"], Vec::new());
+    assert_eq!(wrong.status, Some(2));
+    assert!(
+        wrong.stderr.contains("--filter") && wrong.stderr.contains("--until: there is no time"),
+        "{}",
+        wrong.stderr
+    );
+}
