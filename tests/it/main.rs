@@ -12,6 +12,9 @@
 mod captures;
 // Captures made by code, so that a reader of a test sees its packets.
 mod craft;
+// Two machines with a cable, in namespaces of their own.
+#[cfg(target_os = "linux")]
+mod lab;
 // The program as a person runs it.
 mod program;
 
@@ -51,6 +54,8 @@ mod setup;
 mod tunnels;
 // Real scans on real wires, in namespaces of their own.
 mod watch;
+// Wires that carry more than the sensor can take, two of them, and users that are not root.
+mod wires;
 
 // ---- The project itself ----------------------------------------------------
 

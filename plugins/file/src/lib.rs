@@ -263,7 +263,11 @@ impl Output for Archive {
     }
 
     fn reopen(&mut self) -> Result<(), OutputError> {
-        self.tail.reopen().map_err(|error| self.failed(&error))?;
+        match self.tail.reopen() {
+            // Root opened it and is nobody by now. As long as it is the same file there is nothing to open.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.tail.was_moved() => return Ok(()),
+            reopened => reopened.map_err(|error| self.failed(&error))?,
+        }
         self.find_day();
         Ok(())
     }
