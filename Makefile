@@ -3,12 +3,14 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench man fmt
+.PHONY: help demo test bench fuzz deny man fmt
 
 help:
 	@echo 'make demo    build, read the captures in tests/captures, show the scans'
 	@echo 'make test    formatting, clippy and every test; what CI runs'
 	@echo 'make bench   how fast it is here (benches/README.md says what is asked)'
+	@echo 'make fuzz    the long run of the fuzz targets (the short one is a part of make test)'
+	@echo 'make deny    licences, sources and doubles in the dependency tree'
 	@echo 'make man     man pages and shell completions, in target/man'
 	@echo 'make fmt     format the code'
 
@@ -26,6 +28,14 @@ test:
 bench:
 	@scripts/setup
 	$(CARGO) bench --bench '*'
+
+fuzz:
+	@scripts/setup
+	@scripts/fuzz
+
+deny:
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check bans licenses sources; \
+	else echo 'skipped: cargo-deny is not installed here (cargo install cargo-deny --locked)'; fi
 
 man:
 	@scripts/setup
