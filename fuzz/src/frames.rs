@@ -84,7 +84,7 @@ pub fn defragment(bytes: &[u8]) {
             for (at, byte) in whole.payload.iter().enumerate() {
                 let brought =
                     |sent: &&Sent| at.checked_sub(sent.offset).and_then(|at| sent.bytes.get(at)) == Some(byte);
-                assert!(of_it.iter().any(|sent| brought(sent)), "byte {at} came from nowhere");
+                assert!(of_it.iter().any(brought), "byte {at} came from nowhere");
             }
             let _ = whole.packet();
         }
@@ -115,7 +115,7 @@ fn v4(id: u8, offset: usize, more: bool, claimed: usize, payload: &[u8]) -> Vec<
     frame
 }
 
-/// The same of fd00::2.
+/// The same of IPv6.
 fn v6(id: u8, offset: usize, more: bool, claimed: usize, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x60, 0, 0, 0];
     frame.extend(((8 + claimed) as u16).to_be_bytes());

@@ -8,7 +8,7 @@ pub struct Random(pub u64);
 
 impl Random {
     /// The next one.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Random {
 
     /// One below `end`; 0 when there is none.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        (self.number() % end.max(1) as u64) as usize
     }
 
     fn of<'a, T: ?Sized>(&mut self, these: &[&'a T]) -> Option<&'a T> {
@@ -40,7 +40,7 @@ pub fn mutate(random: &mut Random, inputs: &[Vec<u8>], words: &[&str]) -> Vec<u8
         let end = (at + random.below(40)).min(bytes.len());
         match random.below(if words.is_empty() { 9 } else { 12 }) {
             0 => flip(&mut bytes, at, 1 << random.below(8)),
-            1 => flip(&mut bytes, at, random.next() as u8 | 1),
+            1 => flip(&mut bytes, at, random.number() as u8 | 1),
             2 => edge(random, &mut bytes, at),
             3 => bytes.truncate(at),
             4 => _ = bytes.drain(at..end),
@@ -48,7 +48,7 @@ pub fn mutate(random: &mut Random, inputs: &[Vec<u8>], words: &[&str]) -> Vec<u8
                 let copy = bytes[at..end].to_vec();
                 bytes.splice(at..at, copy);
             }
-            6 => bytes.insert(at, random.next() as u8),
+            6 => bytes.insert(at, random.number() as u8),
             7 => {
                 let copy = bytes[at..end].to_vec();
                 let to = random.below(bytes.len() + 1);

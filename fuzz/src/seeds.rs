@@ -85,7 +85,7 @@ fn as_pcap(frames: &[Frame], n: usize) -> Vec<u8> {
 fn as_pcapng(frames: &[Frame], n: usize) -> Vec<u8> {
     let link = frames.first().map_or(LinkType(1), |frame| frame.link);
     let mut writer = PcapNgWriter::new(n % 2 == 1);
-    let units = if n % 3 == 0 { Units::Binary(20) } else { Units::Decimal(6) };
+    let units = if n.is_multiple_of(3) { Units::Binary(20) } else { Units::Decimal(6) };
     writer.interface(Interface { link, units, offset: n as i64 % 2, snaplen: 0 });
     for (place, frame) in frames.iter().enumerate() {
         let stamp = frame.stamp.0 as u64 / 1_000;

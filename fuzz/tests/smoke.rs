@@ -1,6 +1,9 @@
 //! The short run: for each target the same damaged seeds every time, on any compiler; and every input in `regressions/`,
 //! which once broke a promise. `TRIPLINE_FUZZ=50` makes it fifty times as long.
 
+// Says to clippy that all of it is tests, where `unwrap` is a plain way to fail.
+#![cfg(test)]
+
 use std::{env, fs, panic, path::Path, time::Instant};
 
 use tripline_fuzz::{

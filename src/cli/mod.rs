@@ -111,7 +111,7 @@ fn run(command: &Command, program: Program) -> Result<Outcome, Failure> {
         Command::Read(args) => read::read(args, program.plugins),
         Command::Watch(args) => watch::watch(args, &program.plugins),
         Command::Interfaces => interfaces::interfaces(),
-        Command::Packets(args) => packets::packets(&args),
+        Command::Packets(args) => packets::packets(args),
         Command::Rules { command } => rules::rules(command, program.plugins),
         Command::Plugins { name } => plugins::plugins(name.as_deref(), &program.plugins),
         Command::SampleEvents { format } => sample_events::sample_events(format),

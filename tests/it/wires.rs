@@ -166,21 +166,8 @@ fn hangups_in_the_middle_of_a_scan_lose_no_packet_and_no_event() {
     let file = format!("file:path={}", path.display());
     let watch = lab.watch(&["-r", rules.to_str().unwrap(), "-f", "eve", "-o", &file]);
     thread::scope(|scope| {
-        let scan = scope.spawn(|| {
-            lab.scan(&[
-                "-sS",
-                "-n",
-                "-Pn",
-                "--max-retries",
-                "0",
-                "--min-rate",
-                "400",
-                "--max-rate",
-                "400",
-                "-p",
-                "1-600",
-            ])
-        });
+        let slowly = "-sS -n -Pn --max-retries 0 --min-rate 400 --max-rate 400 -p 1-600";
+        let scan = scope.spawn(|| lab.scan(&slowly.split(' ').collect::<Vec<_>>()));
         while !scan.is_finished() {
             watch.signal("HUP");
             thread::sleep(Duration::from_millis(60));
