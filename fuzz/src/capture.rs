@@ -7,6 +7,7 @@
 use std::{io::Cursor, path::Path};
 
 use tripline::{
+    defragment::Policies,
     engine::{self, Plan, Reference, Sink, Totals},
     presets::tripline::Thresholds,
     source::{Archive, Batch, Pull, Sizes, Source, Trouble},
@@ -147,6 +148,7 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
         key: None,
         thresholds: Some(Thresholds::default()),
         references: Reference::named("scanlogd").into_iter().collect(),
+        reassembly: Policies::default(),
         filter: None,
     };
     let mut told = Told::default();

@@ -55,7 +55,7 @@ const LIMITS: (usize, usize, usize) = (16_000, 6, 24);
 /// Raw IP frames with fragments of a few datagrams, each described by seven bytes and its own payload.
 pub fn defragment(bytes: &[u8]) {
     let (most_bytes, datagrams, fragments) = LIMITS;
-    let limits = Limits { bytes: most_bytes, datagrams, fragments, ..Limits::default() };
+    let limits = Limits { bytes: most_bytes, source_bytes: most_bytes / 2, datagrams, fragments, ..Limits::default() };
     let mut defragmenter = Defragmenter::new(limits);
     let (mut choices, mut clock, mut sent, mut pushed) = (Choices(bytes), Time(0), Vec::new(), 0);
     while !choices.is_empty() {
@@ -91,7 +91,7 @@ pub fn defragment(bytes: &[u8]) {
         assert!(defragmenter.held() <= most_bytes, "{} bytes held", defragmenter.held());
         assert!(defragmenter.waiting() <= datagrams);
     }
-    defragmenter.finish();
+    defragmenter.finish(clock);
     assert_eq!((defragmenter.held(), defragmenter.waiting()), (0, 0));
     let counts = defragmenter.counts();
     let lost: u64 = counts.losses().map(|(_, count)| count).sum();

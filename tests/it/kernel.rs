@@ -23,7 +23,7 @@ use tripline::{
 
 use crate::{
     craft::{frame, pieces},
-    watch::Lab,
+    lab::Lab,
 };
 
 /// Prints each datagram that arrives at port 9999, of either family, until nothing comes for two seconds.
