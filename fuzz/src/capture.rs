@@ -149,6 +149,7 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
         thresholds: Some(Thresholds::default()),
         references: Reference::named("scanlogd").into_iter().collect(),
         reassembly: Policies::default(),
+        tenants: bytes.len() % 2 == 1,
         filter: None,
     };
     let mut told = Told::default();

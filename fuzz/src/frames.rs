@@ -32,7 +32,7 @@ pub fn decode(bytes: &[u8]) {
     let payload = packet.payload.of_bytes(bytes);
     assert_eq!(payload.len(), len as usize, "the payload lies in the frame: {start}");
     assert!(len <= u32::from(packet.payload_len) || packet.payload_len == u16::MAX);
-    let whole = decode::decode_rebuilt(&packet, payload, usize::from(packet.payload_len));
+    let (whole, _tunnel) = decode::decode_rebuilt(&packet, payload, usize::from(packet.payload_len));
     assert_eq!((whole.fragment, whole.src), (None, packet.src));
     assert_eq!(whole.payload.of_bytes(payload).len(), whole.payload.len as usize);
     if let Class::Evidence(kind) = classify(&packet) {

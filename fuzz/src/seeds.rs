@@ -9,8 +9,8 @@ use std::{
 };
 
 use tripline::{
-    cli::known,
     output::HOST_KEYS,
+    presets,
     rules::{conditions, names, parse, rule},
     source::{
         Archive, Batch, Interface, LinkType, Order, Pull, Sizes, Source, Time, Units,
@@ -216,7 +216,7 @@ pub fn rules() -> Seeds {
     ]);
     words.extend(HOST_KEYS.into_iter().chain(parse::DETECT_KEYS).chain(rule::KEYS).chain(conditions::KEYS));
     words.extend(names::TECHNIQUES);
-    words.extend(known::PRESETS);
+    words.extend(presets::names());
     Seeds { inputs: texts.into_iter().map(String::into_bytes).collect(), words }
 }
 
