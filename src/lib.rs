@@ -16,6 +16,7 @@
 //! | [`decode`] | one frame | a class and, when it is evidence, an observation |
 //! | [`defragment`] | fragments, in order | whole datagrams |
 //! | [`dispatch`] | observations | the same, by the cells that own them |
+//! | [`fingerprint`] | probes of one scan | the program that sent them |
 //! | [`cells`] | one address's packets, in order | first contacts with outcomes, suspects |
 //! | [`correlate`] | what all cells saw, in order | scan events |
 //! | [`rules`] | an event | severity, and the outputs that get it |
@@ -32,6 +33,7 @@ pub mod decode;
 pub mod defragment;
 pub mod dispatch;
 pub mod engine;
+pub mod fingerprint;
 pub mod output;
 pub mod presets;
 pub mod rules;

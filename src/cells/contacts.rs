@@ -27,6 +27,8 @@ pub enum State {
     Emptied,
     /// The same, and it sent something.
     Completed,
+    /// It ended a connection as one who got the answer, but its numbers prove nothing.
+    Ended,
     /// Refused.
     Closed,
     /// Some router said no.
@@ -43,7 +45,7 @@ impl State {
     /// Whether the door has answered as one who wants to talk.
     #[must_use]
     pub fn is_answered(self) -> bool {
-        matches!(self, Self::Open | Self::Reset | Self::Emptied | Self::Completed)
+        matches!(self, Self::Open | Self::Reset | Self::Emptied | Self::Completed | Self::Ended)
     }
 
     /// Whether an answer may still come, late as it may be.
@@ -147,7 +149,7 @@ impl Contact {
         const HOUR: u32 = 60 * MINUTE;
         let deserves = match self.state {
             State::Incoming | State::Traced => 0,
-            State::Completed | State::Reset | State::Emptied => MINUTE,
+            State::Completed | State::Ended | State::Reset | State::Emptied => MINUTE,
             State::Open => 5 * MINUTE,
             State::Silent => 2 * HOUR,
             State::Closed | State::Unreachable => 8 * HOUR,
@@ -227,6 +229,14 @@ impl Contacts {
         let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
         contact.last = window(now);
         Some((slot, contact))
+    }
+
+    /// The contact at a door, as it is: looking does not keep it from ageing.
+    #[must_use]
+    pub fn peek(&self, key: &Key, door: &Door) -> Option<&Contact> {
+        let (bucket, tag) = self.place(key, door);
+        let way = self.search(bucket, tag, door)?;
+        self.entries.get(bucket)?.get(way)
     }
 
     /// The contact at a door; a new one takes the place of the least dear of its bucket.

@@ -14,6 +14,7 @@ use crate::{
         outcome::Outcome,
     },
     decode::{Address, Marks},
+    fingerprint::Traces,
     source::Time,
 };
 
@@ -21,6 +22,10 @@ use crate::{
 pub const SAMPLE: usize = 20;
 /// Open doors that an event lists.
 const FOUND: usize = 64;
+
+/// Of so many doors that a source left as one who hears, it may have left one as one who does not: the capture may have
+/// lost the answer.
+const ASTRAY: u64 = 16;
 
 /// All that is known of a scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,10 +59,16 @@ pub struct Evidence {
     pub source_ports: Span<u16>,
     /// Marks of all probes together.
     pub marks: Marks,
+    /// What the probes show of the program that sent them.
+    pub traces: Traces,
     /// Open doors that the source reset at once.
     pub resets: u64,
     /// Open doors where it proved that it got the answer.
     pub completed: u64,
+    /// Doors that it left as only one does who does not hear the answers.
+    pub astray: u64,
+    /// It asked for its target by ARP, from where the probes came, and was told.
+    pub neighbour: bool,
     /// First contacts of it that were given up for want of memory.
     pub evicted: u64,
 }
@@ -82,8 +93,11 @@ impl Evidence {
             tos: Some(knock.tos),
             source_ports: Span { min: knock.src_port, max: knock.src_port },
             marks: Marks::default(),
+            traces: Traces::default(),
             resets: 0,
             completed: 0,
+            astray: 0,
+            neighbour: false,
             evicted: 0,
         };
         evidence.add(knock, target_hash);
@@ -111,14 +125,16 @@ impl Evidence {
         self.tos = self.tos.filter(|&tos| tos == knock.tos);
         let ports = self.source_ports;
         self.source_ports = Span { min: ports.min.min(knock.src_port), max: ports.max.max(knock.src_port) };
-        self.marks.set(knock.marks);
+        self.marks.set(knock.marks.with_sign(0));
+        self.traces.add(&knock.probe());
+        self.astray += u64::from(knock.marks.has(Marks::ASTRAY));
         self.then(knock.after);
     }
 
     /// What the source did with an open door.
     pub fn then(&mut self, after: After) {
         match after {
-            After::Nothing => {}
+            After::Nothing | After::Ended => {}
             After::Reset => self.resets += 1,
             After::Empty | After::Spoke => self.completed += 1,
         }
@@ -160,9 +176,11 @@ impl Evidence {
     /// the one whose reset may still be under way: one reset alone could be forged blind.
     #[must_use]
     pub fn trust(&self) -> Trust {
-        if self.completed > 0 {
+        // Who forges resets or ends for all doors alike is right at the open ones, too.
+        let hears = |proofs: u64| proofs > 0 && self.astray * ASTRAY <= proofs;
+        if hears(self.completed) {
             Trust::Confirmed
-        } else if self.resets > 0
+        } else if hears(self.resets)
             && self.resets <= self.tally.open
             && self.tally.open <= self.resets.max(2) + u64::from(self.resets > 1)
         {

@@ -12,6 +12,7 @@ use crate::{
         technique::Technique,
     },
     decode::{Address, Marks},
+    fingerprint::Probe,
     source::Time,
 };
 
@@ -55,6 +56,8 @@ pub enum After {
     Empty,
     /// It closed a completed connection on which it had sent something.
     Spoke,
+    /// It closed as one who got the answer, but its numbers do not prove that.
+    Ended,
 }
 
 impl Knock {
@@ -62,7 +65,7 @@ impl Knock {
     #[must_use]
     pub fn of(contact: &Contact) -> Self {
         let outcome = match contact.state {
-            State::Open | State::Reset | State::Emptied | State::Completed => Outcome::Open,
+            State::Open | State::Reset | State::Emptied | State::Completed | State::Ended => Outcome::Open,
             State::Closed => Outcome::Closed,
             State::Unreachable => Outcome::Unreachable,
             State::Pending | State::Silent | State::Traced | State::Incoming => Outcome::Silent,
@@ -71,6 +74,7 @@ impl Knock {
             State::Reset => After::Reset,
             State::Emptied => After::Empty,
             State::Completed => After::Spoke,
+            State::Ended => After::Ended,
             _ => After::Nothing,
         };
         let door = contact.door();
@@ -88,6 +92,14 @@ impl Knock {
             ttl: contact.ttl,
             tos: contact.tos,
         }
+    }
+
+    /// What of it shows its sender.
+    #[must_use]
+    pub fn probe(&self) -> Probe {
+        let target = self.target.as_v4().filter(|_| self.technique.is_tcp());
+        let &Self { port, src_port, isn: seq, ttl, marks, .. } = self;
+        Probe { sign: marks.sign(), target, port, src_port, seq, ttl, dont_fragment: marks.has(Marks::DONT_FRAGMENT) }
     }
 
     /// Whether it is one of ICMP's requests, which ask for nothing but a sign of life.

@@ -25,6 +25,7 @@ mod properties;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod senders;
 pub mod suspects;
 pub mod technique;
 pub mod twins;
@@ -41,13 +42,15 @@ use crate::{
         knock::{After, Knock},
         outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
         paths::Paths,
+        senders::{Senders, tail},
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
         twins::Twins,
         waiting::Waiting,
     },
-    decode::{Address, Kind, Marks, Observation},
+    decode::{Address, Kind, Marks, Observation, observation::ARP},
     dispatch::{CELLS, Key, Role, Sighting, WINDOW as ERRAND, owners},
+    fingerprint::{self, Sign},
     presets::tripline::Thresholds,
     source::Time,
 };
@@ -68,6 +71,10 @@ const LATER: i64 = 30 * Time::SECOND;
 
 /// A sequence number this far ahead at most belongs to the same connection (RFC 9293: half the space is the past).
 const WINDOW: u32 = 1 << 30;
+
+/// Whoever acknowledges no more than so many bytes beyond the target's first number has seen it: a guess comes so near
+/// once in four thousand times.
+const PROVEN: u32 = 1 << 20;
 
 /// Counters of what a cell had to give up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +115,7 @@ pub struct Cell {
     twins: Twins,
     paths: Paths,
     copies: Copies,
+    senders: Senders,
     early: u64,
     reports: Vec<Report>,
 }
@@ -145,6 +153,7 @@ impl Cell {
             twins: Twins::default(),
             paths: Paths::default(),
             copies: Copies::new(thresholds.copies),
+            senders: Senders::default(),
             early: 0,
             reports: Vec::new(),
             key,
@@ -255,6 +264,7 @@ impl Cell {
                     continue;
                 }
                 if let Some(scan) = suspect.scan_mut(technique) {
+                    introduce(scan, source, &self.senders, &self.contacts, &self.key);
                     let moment = Moment { clock: now, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
                     self.reports.push(report(scan, source, moment, What::Suspicion));
                 }
@@ -336,14 +346,19 @@ impl Cell {
         };
         contact.first = o.stamp;
         contact.echo = echo_of(o, technique);
-        contact.isn = if technique.is_tcp() { o.tcp_seq } else { contact.echo };
+        contact.isn = match technique {
+            Technique::Arp => tail(o.mac),
+            technique if technique.is_tcp() => o.tcp_seq,
+            _ => contact.echo,
+        };
         contact.src_port = o.src_port;
         contact.technique = technique;
         contact.flags = o.flags;
         contact.ttl = o.ttl;
         contact.tos = o.tos;
-        contact.marks = o.marks;
+        contact.marks = o.marks.with_sign(fingerprint::sign(o));
         contact.marks.set(again);
+        self.senders.note(o);
         self.give_up(o.clock);
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
@@ -376,29 +391,42 @@ impl Cell {
                 let heard = o.tcp_ack.wrapping_sub(contact.echo).wrapping_sub(1);
                 // Nothing said by either (a FIN counts one): who fetches a file says nothing either, but hears.
                 let empty = sent == 0 && heard <= 1;
-                (heard < WINDOW && sent < WINDOW).then_some(if empty { After::Empty } else { After::Spoke })
+                (heard < WINDOW && sent < WINDOW).then_some(match heard {
+                    _ if empty => After::Empty,
+                    ..PROVEN => After::Spoke,
+                    _ => After::Ended,
+                })
             }
             // No answer was seen, but it closes as one who got it: the view is one-sided.
             State::Pending | State::Silent
                 if o.flags & (ACK | RST) == ACK && (sent < WINDOW || o.tcp_seq.wrapping_sub(contact.echo) < WINDOW) =>
             {
                 let silent = contact.state == State::Silent;
-                contact.state = State::Completed;
+                contact.state = State::Ended;
                 let contact = *contact;
                 self.conclude(slot, &contact, silent, Moment::of(o));
                 return true;
             }
-            State::Completed | State::Emptied | State::Reset => return true,
+            State::Completed | State::Ended | State::Emptied | State::Reset => return true,
             _ => None,
         };
         if let Some(after) = after {
             contact.state = match after {
                 After::Reset => State::Reset,
                 After::Empty => State::Emptied,
+                After::Ended => State::Ended,
                 _ => State::Completed,
             };
             let knock = Knock::of(contact);
             self.follow_up(door.source, &knock, Moment::of(o));
+        } else if !contact.marks.has(Marks::ASTRAY) {
+            // It ends what had not begun, or with a number that is not the target's: as one who does not hear.
+            contact.marks.set(Marks::ASTRAY);
+            if contact.state != State::Pending
+                && let Some(suspect) = self.suspects.get_mut(o.src)
+            {
+                suspect.came_back(Technique::TcpSyn, o.dst, door.port, Marks::ASTRAY);
+            }
         }
         false
     }
@@ -471,6 +499,11 @@ impl Cell {
         if let Some(Found::New(slot, contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
             contact.first = o.stamp;
             contact.technique = Technique::TcpAck;
+            // It says the number that the probe acknowledged.
+            contact.isn = o.tcp_seq;
+            if o.tcp_seq != 0 {
+                contact.marks = Marks::default().with_sign(Sign::Acknowledged as u8);
+            }
             contact.src_port = o.dst_port;
             contact.flags = ACK;
             contact.state = State::Closed;
@@ -544,6 +577,7 @@ impl Cell {
                 if scan.tunnel.is_none() {
                     scan.tunnel = path.tunnel.map(Box::new);
                 }
+                introduce(scan, source, &self.senders, &self.contacts, &self.key);
                 self.reports.push(report(scan, source, moment, What::Suspicion));
                 if scan.quiet_at.is_none() {
                     let (quiet_at, day) = (scan.last.after(quiet), scan.day);
@@ -641,6 +675,18 @@ fn is_silly(o: &Observation) -> bool {
 /// Whether an address is nobody's: a host that has none yet uses it.
 fn is_nobody(address: Address) -> bool {
     address.as_v4() == Some(0) || address.0 == 0
+}
+
+/// Finds out by which link address a scan's source sends, and whether that is its own: it asked for the first target by
+/// ARP from there, and was told. (A forger elsewhere sends by way of a router.)
+fn introduce(scan: &mut Scan, source: Address, senders: &Senders, contacts: &Contacts, key: &Key) {
+    if scan.mac == [0; 6] {
+        scan.mac = senders.of(source);
+    }
+    let Some(&target) = scan.evidence.target_sample.first().filter(|_| scan.mac != [0; 6]) else { return };
+    let asked = Door { source, target, port: 0, protocol: ARP, incoming: false };
+    scan.evidence.neighbour |=
+        contacts.peek(key, &asked).is_some_and(|c| c.state.is_answered() && c.isn == tail(scan.mac));
 }
 
 fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>) -> What) -> Report {

@@ -54,6 +54,7 @@ fn packet(kind: Kind, protocol: u8, from: End, to: End) -> Observation {
         tos: 0,
         icmp_type: 0,
         icmp_code: 0,
+        telltale: crate::decode::Telltale::None,
     }
 }
 

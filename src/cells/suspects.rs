@@ -307,7 +307,10 @@ impl Suspect {
     /// The source came back to a door: `mark` says how.
     pub fn came_back(&mut self, technique: Technique, target: Address, port: u16, mark: Marks) {
         let knocks = match self.scans.iter_mut().find(|scan| scan.technique == technique) {
-            Some(scan) => &mut scan.case,
+            Some(scan) => {
+                scan.evidence.astray += u64::from(mark == Marks::ASTRAY);
+                &mut scan.case
+            }
             None => &mut self.knocks,
         };
         let same = |k: &&mut Knock| (k.technique, k.target, k.port) == (technique, target, port) && !k.marks.has(mark);
@@ -324,7 +327,7 @@ impl Suspect {
     fn remember(&mut self, knock: Knock) {
         let says_nothing = |k: &Knock| {
             let asks_for_life = k.is_ping() || k.technique == Technique::Arp;
-            !k.failed() && matches!(k.after, After::Nothing | After::Spoke) && !asks_for_life
+            !k.failed() && matches!(k.after, After::Nothing | After::Spoke | After::Ended) && !asks_for_life
         };
         if self.knocks.iter().filter(|k| says_nothing(k)).count() >= VISITS {
             self.knocks.remove(self.knocks.iter().position(says_nothing).unwrap_or(0));

@@ -136,7 +136,7 @@ impl Group {
         match after {
             After::Reset => self.half_open += 1,
             After::Empty => self.empty += 1,
-            After::Nothing | After::Spoke => {}
+            After::Nothing | After::Spoke | After::Ended => {}
         }
     }
 

@@ -97,8 +97,9 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         trust: e.trust(),
         // A hop limit tells how far the sender is from where it was seen, and not when a tunnel lies between.
         on_link: s.technique == Technique::Arp
+            || e.neighbour
             || e.ttl == Span { min: 255, max: 255 } && !e.marks.has(Marks::TUNNELLED),
-        tool: None,
+        tool: e.traces.tool(),
         reason: reason(s, life),
         completeness: Completeness { drops: 0, evicted: e.evicted, one_sided: life.one_sided },
         rule: None,

@@ -34,6 +34,7 @@ mod samples;
 pub mod sctp;
 pub mod skip;
 pub mod tcp;
+pub mod telltale;
 pub mod tenant;
 pub mod transport;
 pub mod tunnel;
@@ -46,6 +47,7 @@ pub use observe::observe;
 pub use packet::{Fragment, Packet, Span};
 pub use plain::is_plain;
 pub use skip::Skip;
+pub use telltale::Telltale;
 pub use transport::{Ports, Transport};
 pub use tunnel::Tunnel;
 

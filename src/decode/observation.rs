@@ -12,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::Telltale;
 use crate::source::Time;
 
 /// An IP address of either family; IPv4 stands mapped (`::ffff:a.b.c.d`).
@@ -166,6 +167,28 @@ impl Marks {
     /// It came through a tunnel.
     pub const TUNNELLED: Self = Self(8192);
 
+    /// Of a first contact, where it stands for [`Marks::BY_TARGET`], which errors alone bear: its prober ended what had
+    /// not begun, or with numbers that are not the door's.
+    pub const ASTRAY: Self = Self::BY_TARGET;
+
+    /// Of a first contact the bits of the four marks from [`Marks::CUT`] to [`Marks::TO_MANY`], of which nothing is asked
+    /// any more, hold a number: which sign of a scanning program the probe bears. So it costs a contact no room.
+    const SIGN: u16 = 0x1e;
+
+    /// Of a first contact: the number of the sign, 0 for none.
+    #[inline]
+    #[must_use]
+    pub fn sign(self) -> u8 {
+        ((self.0 & Self::SIGN) >> Self::SIGN.trailing_zeros()) as u8
+    }
+
+    /// A probe's marks as those of its first contact, with the number of a sign, of which there are 15.
+    #[inline]
+    #[must_use]
+    pub fn with_sign(self, sign: u8) -> Self {
+        Self(self.0 & !(Self::SIGN | Self::ASTRAY.0) | u16::from(sign) << Self::SIGN.trailing_zeros() & Self::SIGN)
+    }
+
     /// Whether all bits of `mark` are set.
     #[inline]
     #[must_use]
@@ -231,6 +254,8 @@ pub struct Observation {
     pub icmp_type: u8,
     /// ICMP code.
     pub icmp_code: u8,
+    /// What its bytes say about the program that made it.
+    pub telltale: Telltale,
 }
 
 #[cfg(test)]
@@ -260,6 +285,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().is_many(), many, "{text}");
         }
+    }
+
+    #[test]
+    fn an_observation_is_no_larger_than_it_was() {
+        assert_eq!(size_of::<Observation>(), 96);
+    }
+
+    #[test]
+    fn a_sign_stands_beside_the_marks() {
+        let mut marks = Marks::FRAGMENTED.with_sign(15).with_sign(9);
+        marks.set(Marks::AGAIN);
+        assert!(marks.has(Marks::FRAGMENTED) && marks.has(Marks::AGAIN) && marks.sign() == 9);
     }
 
     #[test]

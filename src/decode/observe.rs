@@ -5,7 +5,7 @@
 //! so that whoever judges sees an answer from a door to its prober, whatever carried it.
 //! Read next: `observation.rs` (the record), `dispatch/owner.rs` (whose evidence it is).
 
-use super::{Kind, Marks, Observation, Packet, Transport, icmp::Quoted, observation};
+use super::{Kind, Marks, Observation, Packet, Telltale, Transport, icmp::Quoted, observation, telltale};
 use crate::source::Frame;
 
 /// Makes the record. Cheap enough for every packet, needed for evidence alone.
@@ -35,13 +35,19 @@ pub fn observe(frame: &Frame<'_>, packet: &Packet, kind: Kind) -> Observation {
         tos: packet.tos,
         icmp_type: 0,
         icmp_code: 0,
+        telltale: Telltale::None,
     };
     match packet.transport {
         Transport::Tcp(tcp) => {
             (seen.src_port, seen.dst_port) = (tcp.ports.src, tcp.ports.dst);
             (seen.tcp_seq, seen.tcp_ack, seen.window, seen.flags) = (tcp.seq, tcp.ack, tcp.window, tcp.flags);
+            seen.telltale = telltale::of_segment(frame, packet, tcp);
         }
-        Transport::Udp(ports) | Transport::Ports(ports) => (seen.src_port, seen.dst_port) = (ports.src, ports.dst),
+        Transport::Udp(ports) => {
+            (seen.src_port, seen.dst_port) = (ports.src, ports.dst);
+            seen.telltale = telltale::of_datagram(frame, packet, ports);
+        }
+        Transport::Ports(ports) => (seen.src_port, seen.dst_port) = (ports.src, ports.dst),
         Transport::Sctp(sctp) => {
             (seen.src_port, seen.dst_port) = (sctp.ports.src, sctp.ports.dst);
             (seen.tcp_seq, seen.tcp_ack) = (sctp.initiate_tag, sctp.tag);

@@ -30,5 +30,6 @@ pub(super) fn packet(kind: Kind, src_port: u16, dst_port: u16) -> Observation {
         tos: 0,
         icmp_type: 0,
         icmp_code: 0,
+        telltale: crate::decode::Telltale::None,
     }
 }

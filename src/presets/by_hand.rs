@@ -34,6 +34,7 @@ pub(super) fn tcp(millis: i64, port: u16, flags: u8) -> Observation {
         tos: 0,
         icmp_type: 0,
         icmp_code: 0,
+        telltale: crate::decode::Telltale::None,
     }
 }
 
