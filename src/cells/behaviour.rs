@@ -441,3 +441,77 @@ fn a_flood_of_suspects_leaves_no_appointments_behind() {
     let lost: u64 = story.cells.iter().map(|cell| cell.losses().suspects).sum();
     assert!(lost > 10_000, "{lost} were counted as given up");
 }
+
+/// Doors that are probed and answered, each fifth as one who wants to talk, and what a forger does with each.
+fn forged(then: impl Fn(&Observation, u32) -> Option<Observation>) -> Trust {
+    let mut story = Story::new();
+    for port in 1..=40_u16 {
+        let probe = syn((2, 40_000), (1, port));
+        story.see(probe).see(if port % 5 == 0 { welcome(&probe) } else { refusal(&probe) });
+        if let Some(o) = then(&probe, u32::from(port)) {
+            story.see(o);
+        }
+    }
+    story.end().suspicion().evidence.trust()
+}
+
+#[test]
+fn who_resets_every_door_has_not_heard_which_are_open() {
+    assert_eq!(forged(|probe, _| Some(abort(probe))), Trust::Spoofable);
+    assert_eq!(forged(|probe, port| (port % 5 == 0).then(|| abort(probe))), Trust::Reacted);
+}
+
+#[test]
+fn resets_sent_before_the_answers_prove_nothing() {
+    let mut story = Story::new();
+    for port in 1..=40 {
+        let probe = syn((2, 40_000), (1, port));
+        story.see(probe).see(abort(&probe)).see(if port % 5 == 0 { welcome(&probe) } else { refusal(&probe) });
+    }
+    assert_eq!(story.end().suspicion().evidence.trust(), Trust::Spoofable);
+}
+
+#[test]
+fn ends_with_guessed_numbers_prove_nothing() {
+    let guess = |n: u32| n.wrapping_mul(0x9e37_79b9);
+    let end = |probe: &Observation, n| Some(Observation { tcp_ack: guess(n), ..goodbye(probe, 0) });
+    assert_eq!(forged(end), Trust::Spoofable);
+    assert_eq!(forged(|probe, port| (port % 5 == 0).then(|| goodbye(probe, 0))), Trust::Confirmed);
+}
+
+#[test]
+fn the_end_of_a_connection_that_nobody_saw_accepted_proves_nothing() {
+    let mut story = Story::new();
+    for port in 1..=10 {
+        story.refused((2, 40_000), (1, port));
+    }
+    for port in 11..=15 {
+        let probe = syn((2, 40_000), (1, port));
+        story.see(probe).see(goodbye(&probe, 0));
+    }
+    assert_eq!(story.end().suspicion().evidence.trust(), Trust::Spoofable);
+}
+
+#[test]
+fn who_asked_for_its_target_by_arp_from_where_the_probes_come_is_on_the_link() {
+    let (own, routers) = ([2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 254]);
+    for (asked_from, sent_from, expected) in [(own, own, true), (own, routers, false)] {
+        let mut story = Story::new();
+        let ask = Observation { mac: asked_from, ..who_has(2, 1) };
+        story.see(ask).see(Observation { kind: Kind::ArpReply, ..back(&ask) });
+        for port in DOORS {
+            let probe = Observation { mac: sent_from, ..syn((2, 40_000), (1, port)) };
+            story.see(probe).see(refusal(&probe));
+        }
+        let s = story.suspicion();
+        assert_eq!((s.mac, s.evidence.neighbour), (sent_from, expected));
+    }
+    let mut unanswered = Story::new();
+    unanswered.see(Observation { mac: own, ..who_has(2, 1) });
+    for port in DOORS {
+        let probe = Observation { mac: own, ..syn((2, 40_000), (1, port)) };
+        unanswered.see(probe).see(refusal(&probe));
+    }
+    let neighbour = unanswered.suspicions().iter().any(|(_, s)| s.evidence.neighbour);
+    assert!(!neighbour, "a question alone anybody on the way could have forged");
+}

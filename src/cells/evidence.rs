@@ -149,7 +149,7 @@ impl Evidence {
     }
 
     fn open(&mut self, target: Address, port: u16) {
-        if self.found.len() < FOUND {
+        if self.found.len() < FOUND && !self.found.contains(&(target, port)) {
             self.found.push((target, port));
         }
     }
@@ -233,6 +233,25 @@ mod tests {
         assert_eq!(with(1, 0, 5), Trust::Spoofable);
         assert_eq!(with(6, 0, 5), Trust::Spoofable, "more than were open");
         assert_eq!(with(0, 1, 5), Trust::Confirmed);
+    }
+
+    #[test]
+    fn who_goes_astray_is_believed_no_further_than_anybody() {
+        let astray = |resets, completed, astray| {
+            let mut e = evidence(&[knock(1, 1, Outcome::Closed)]);
+            (0..resets).for_each(|_| e.tally.add(Outcome::Open));
+            (e.resets, e.completed, e.astray) = (resets, completed, astray);
+            e.trust()
+        };
+        assert_eq!(astray(3, 0, 1), Trust::Spoofable, "it reset a door that was closed");
+        assert_eq!(astray(0, 3, 1), Trust::Spoofable, "it acknowledged what was not said");
+        assert_eq!(astray(16, 0, 1), Trust::Reacted, "the capture may have lost one answer");
+    }
+
+    #[test]
+    fn a_door_is_found_once() {
+        let e = evidence(&[knock(1, 22, Outcome::Open), knock(1, 22, Outcome::Open), knock(1, 80, Outcome::Open)]);
+        assert_eq!(e.found, [(host(1), 22), (host(1), 80)]);
     }
 
     #[test]

@@ -205,14 +205,35 @@ fn reason(s: &Suspicion, life: &Life) -> String {
         (Trust::Spoofable, _) => None,
     };
     let side = life.one_sided.then(|| "judged by counts: nothing is heard from the targets' network".to_owned());
-    let parts = [Some(format!("{outcomes} {took}")), ground, reset, side];
+    let parts = [Some(format!("{outcomes} {took}")), ground, reset, hints(s), side];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What the headers hint at, for a person who looks for the sender: how it takes its source ports, how far it is.
+fn hints(s: &Suspicion) -> Option<String> {
+    let e = &s.evidence;
+    let ports = e.traces.source_ports().filter(|_| s.technique.has_ports() && s.ground != Ground::Repeated);
+    let away = (e.ttl.min == e.ttl.max).then(|| hops(e.ttl.min)).flatten().map(|hops| match hops {
+        1 => "about 1 hop away".to_owned(),
+        hops => format!("about {hops} hops away"),
+    });
+    let hints: Vec<String> = ports.map(str::to_owned).into_iter().chain(away).collect();
+    (!hints.is_empty()).then(|| hints.join(", "))
+}
+
+/// How many routers a packet has passed, if its stack began with one of the usual hop limits.
+fn hops(ttl: u8) -> Option<u8> {
+    /// Longer ways are not seen: the limit was another at the start.
+    const FARTHEST: u8 = 32;
+    let start = [64, 128, 255].into_iter().find(|&start| ttl <= start)?;
+    Some(start - ttl).filter(|hops| ttl != 0 && (1..=FARTHEST).contains(hops))
 }
 
 /// A span of time for a person.
 fn duration(nanos: i64) -> String {
     let seconds = nanos.max(0) as f64 / Time::SECOND as f64;
     match seconds {
+        s if s < 0.000_5 => "less than a millisecond".to_owned(),
         s if s < 0.0995 => format!("{:.0} ms", s * 1_000.0),
         s if s < 99.5 => format!("{s:.1} s"),
         s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
@@ -282,7 +303,7 @@ mod tests {
         let scan = event.scan.unwrap();
         assert_eq!((scan.doors, scan.answers.open, scan.answers.closed, scan.answers.silent), (3, 1, 1, 1));
         assert_eq!((scan.found, scan.flags.as_deref()), (vec!["10.0.0.1:22".to_owned()], Some("fSrpauxy")));
-        assert_eq!(scan.reason, "1 of 3 first contacts refused, 1 unanswered in 0 ms");
+        assert_eq!(scan.reason, "1 of 3 first contacts refused, 1 unanswered in less than a millisecond");
     }
 
     #[test]
@@ -306,6 +327,20 @@ mod tests {
             [text(0.04), text(3.0), text(600.0), text(7_200.0), text(864_000.0)],
             ["40 ms", "3.0 s", "10 min", "2.0 h", "10.0 days"]
         );
-        assert_eq!(duration(-5), "0 ms");
+        assert_eq!(duration(-5), "less than a millisecond");
+    }
+
+    #[test]
+    fn hops_are_told_where_the_hop_limit_began_as_usual() {
+        assert_eq!([64, 61, 127, 240, 255].map(hops), [None, Some(3), Some(1), Some(15), None]);
+        assert_eq!([0, 20, 70, 200].map(hops), [None; 4], "nobody is so far away");
+    }
+
+    #[test]
+    fn a_reason_hints_at_the_sender() {
+        let ports: Vec<Knock> = (1..=5).map(|port| Knock { ttl: 61, ..knock(1, port, Outcome::Closed) }).collect();
+        let s = suspicion(&ports);
+        let life = Life::new(host(2), Technique::TcpSyn, s.evidence.start, kind(&s), 5, false);
+        assert!(reason(&s, &life).ends_with("; one source port, about 3 hops away"), "{}", reason(&s, &life));
     }
 }

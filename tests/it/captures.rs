@@ -23,6 +23,7 @@ pub(crate) struct Recording {
     pub(crate) techniques: Vec<String>,
     #[serde(default)]
     pub(crate) kinds: Vec<String>,
+    pub(crate) tool: Option<String>,
     pub(crate) scanlogd: Option<Vec<String>>,
     pub(crate) falls_short: Option<String>,
 }

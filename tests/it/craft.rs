@@ -141,6 +141,12 @@ impl Capture {
         self.frame(request)
     }
 
+    /// An ARP reply: `from` tells `to` that it has its address.
+    pub(crate) fn has(self, from: &str, to: &str) -> Self {
+        let reply = frame::arp_reply(address(from), address(to));
+        self.frame(reply)
+    }
+
     /// The same packets in so many captures that run side by side.
     pub(crate) fn dealt_out(&self, parts: usize) -> Vec<Self> {
         let part = |n| self.frames.iter().skip(n).step_by(parts).cloned().collect();

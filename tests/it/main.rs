@@ -52,6 +52,8 @@ mod scanlogd;
 mod setup;
 // No link and no tunnel hides a scan; tenants and copies are told apart.
 mod tunnels;
+// The program that sent a scan is named, or none.
+mod tools;
 // Real scans on real wires, in namespaces of their own.
 mod watch;
 // Wires that carry more than the sensor can take, two of them, and users that are not root.

@@ -121,6 +121,15 @@ pub(crate) fn port_unreachable(frame: &[u8]) -> Vec<u8> {
 
 /// An ARP request to everybody. IPv4 alone has ARP.
 pub(crate) fn arp_request(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    arp_packet(from, to, arp::ArpOperations::Request, MacAddr::zero())
+}
+
+/// The answer to one.
+pub(crate) fn arp_reply(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    arp_packet(from, to, arp::ArpOperations::Reply, mac(to))
+}
+
+fn arp_packet(from: IpAddr, to: IpAddr, operation: arp::ArpOperation, target: MacAddr) -> Vec<u8> {
     let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) else { panic!("ARP is of IPv4: {from}, {to}") };
     let mut bytes = vec![0; 28];
     let mut header = arp::MutableArpPacket::new(&mut bytes).unwrap();
@@ -128,11 +137,13 @@ pub(crate) fn arp_request(from: IpAddr, to: IpAddr) -> Vec<u8> {
     header.set_protocol_type(EtherTypes::Ipv4);
     header.set_hw_addr_len(6);
     header.set_proto_addr_len(4);
-    header.set_operation(arp::ArpOperations::Request);
+    header.set_operation(operation);
     header.set_sender_hw_addr(mac(from.into()));
     header.set_sender_proto_addr(from);
     header.set_target_proto_addr(to);
-    ethernet(mac(from.into()), MacAddr::broadcast(), EtherTypes::Arp, &bytes)
+    header.set_target_hw_addr(target);
+    let to = if target == MacAddr::zero() { MacAddr::broadcast() } else { target };
+    ethernet(mac(from.into()), to, EtherTypes::Arp, &bytes)
 }
 
 fn ip(from: IpAddr, to: IpAddr, next: IpNextHeaderProtocol, payload: &[u8]) -> Vec<u8> {
