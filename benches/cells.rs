@@ -12,7 +12,7 @@ use std::{hint::black_box, sync::Arc};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tripline::{
     cells::Cell,
-    decode::{Address, Kind, Marks, Observation},
+    decode::{Address, Kind, Marks, Observation, Telltale},
     dispatch::{CELLS, Key, Scattered},
     presets::tripline::Thresholds,
     source::Time,
@@ -48,6 +48,7 @@ fn tcp(src: Address, dst: Address, ports: (u16, u16), flags: u8, seq: u32, ack: 
         tos: 0,
         icmp_type: 0,
         icmp_code: 0,
+        telltale: Telltale::None,
     }
 }
 

@@ -293,10 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_stands_beside_the_marks() {
-        let mut marks = Marks::FRAGMENTED.with_sign(15).with_sign(9);
-        marks.set(Marks::AGAIN);
-        assert!(marks.has(Marks::FRAGMENTED) && marks.has(Marks::AGAIN) && marks.sign() == 9);
+    fn a_sign_takes_the_place_of_marks_that_a_first_contact_does_not_need() {
+        let mut marks = Marks(u16::MAX ^ Marks::AGAIN.0).with_sign(15).with_sign(9);
+        assert!(marks.has(Marks::FRAGMENTED) && marks.has(Marks::DONT_FRAGMENT) && marks.sign() == 9);
+        assert!(!marks.has(Marks::ASTRAY));
+        marks.set(Marks::ASTRAY);
+        assert_eq!(marks.sign(), 9);
     }
 
     #[test]

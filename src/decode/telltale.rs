@@ -116,13 +116,13 @@ mod tests {
             let question = format!("c23c 0035 0014 0000 {number} 0100 0001 0000 0000 0000");
             seen(&ethernet(0x0800, &ipv4(17, &hex(&question))), 0).telltale
         };
-        let bound = 0x1c46 ^ 1 ^ 53;
+        let bound = 0x1c46 ^ 1 ^ 0x35;
         assert_eq!(dns(&format!("{bound:04x}")), Telltale::Bound);
         assert_eq!(dns("1c46"), Telltale::None);
         let snmp = |number: u16| {
             let text = format!("c23c 00a1 0043 0000 3039 020100 04067075626c6963 a02c 0204 4bfc{number:04x} 020100");
             seen(&ethernet(0x0800, &ipv4(17, &hex(&text))), 0).telltale
         };
-        assert_eq!((snmp(0x1c46 ^ 1 ^ 161), snmp(7)), (Telltale::Bound, Telltale::None));
+        assert_eq!((snmp(0x1c46 ^ 1 ^ 0xa1), snmp(7)), (Telltale::Bound, Telltale::None));
     }
 }

@@ -12,7 +12,7 @@ const FIN: u8 = 1;
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 
-/// `ip.id` of every packet of ZMap up to 4.0.
+/// `ip.id` of every packet of `ZMap` up to 4.0.
 const ZMAP_ID: u16 = 54_321;
 /// The window of nmap's raw probes.
 const NMAP_WINDOW: u16 = 1_024;
@@ -29,7 +29,7 @@ const ICMPENUM_ID: u16 = 666;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Sign {
-    /// The IP identification is ZMap's.
+    /// The IP identification is that of `ZMap`.
     ZmapId = 1,
     /// The TCP timestamp is the time of day.
     ZmapClock,
@@ -65,12 +65,12 @@ impl Sign {
     #[must_use]
     pub fn odds(self) -> f64 {
         match self {
-            Self::ZmapId | Self::MasscanId | Self::MasscanQuestion | Self::Icmpenum | Self::Synscan => 16.0,
             Self::ZmapClock => 28.0,
             Self::MiraiTarget | Self::IpEye | Self::NmapBlank => 32.0,
             // The window, and the upper bits of two numbers that random(3) leaves 0.
             Self::HpingAck => 18.0,
-            Self::NmapShape | Self::NmapPing | Self::Acknowledged => 16.0,
+            // One field of sixteen bits.
+            _ => 16.0,
         }
     }
 }

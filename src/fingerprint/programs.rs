@@ -10,6 +10,9 @@ use crate::{
     decode::{Marks, Observation, Telltale},
 };
 
+/// What a program sends to its so manieth door.
+type Program = fn(u32) -> Observation;
+
 /// What a scan of these first contacts shows.
 fn traces(probes: impl IntoIterator<Item = Observation>) -> Traces {
     let mut traces = Traces::default();
@@ -40,10 +43,8 @@ fn v4(o: &Observation) -> u32 {
 fn kernel(n: u32) -> Observation {
     let src_port = 32_768 + (drawn(n) % 14_000) as u16 * 2;
     let marks = Marks(Marks::TCP_OPTIONS.0 | Marks::DONT_FRAGMENT.0);
-    let numbers =
-        Observation { tcp_seq: drawn(n + 7_000), ip_id: drawn(n + 9_000) as u16, window: 64_240, ..ping(2, 1) };
-    let Observation { tcp_seq, ip_id, window, .. } = numbers;
-    Observation { tcp_seq, ip_id, window, marks, ..syn((2, src_port), (n as u8, 80)) }
+    let (tcp_seq, ip_id) = (drawn(n + 7_000), drawn(n + 9_000) as u16);
+    Observation { tcp_seq, window: 64_240, ip_id, marks, ..syn((2, src_port), (n as u8, 80)) }
 }
 
 fn zmap(n: u32) -> Observation {
@@ -68,7 +69,7 @@ fn nmap(n: u32, flags: u8) -> Observation {
     let marks = if flags & 2 != 0 { Marks(Marks::MSS_ONLY.0 | Marks::TCP_OPTIONS.0) } else { Marks::default() };
     let Observation { ip_id, .. } = kernel(n);
     let ttl = 37 + (drawn(n) % 23) as u8;
-    Observation { tcp_seq, ip_id, ttl, marks, ..tcp((2, 48_771 + attempt as u16), (1, n as u16), flags) }
+    Observation { tcp_seq, ip_id, marks, ttl, ..tcp((2, 48_771 + attempt as u16), (1, n as u16), flags) }
 }
 
 fn unicornscan(n: u32) -> Observation {
@@ -85,7 +86,7 @@ fn hping(n: u32) -> Observation {
 
 #[test]
 fn each_program_is_known_by_the_relations_that_it_makes() {
-    let stories: [(&str, fn(u32) -> Observation); 9] = [
+    let stories: [(&str, Program); 9] = [
         ("zmap", zmap),
         ("zmap", |n| Observation { telltale: Telltale::TimeOfDay, ..kernel(n) }),
         ("masscan", masscan),
@@ -196,7 +197,7 @@ proptest! {
     ) {
         let marks = if options { Marks::TCP_OPTIONS } else { Marks::default() };
         let probes: Vec<_> = numbers.iter().zip(1..).map(|(&(tcp_seq, ip_id, src_port, window, ttl), port)| {
-            Observation { tcp_seq, ip_id, window, ttl, marks, ..syn((2, src_port), (1, port)) }
+            Observation { tcp_seq, window, ip_id, marks, ttl, ..syn((2, src_port), (1, port)) }
         }).collect();
         prop_assert_eq!(traces(probes.clone()).tool(), None);
         let datagrams = probes.iter().map(|o| Observation { protocol: 17, kind: crate::decode::Kind::Udp, ..*o });

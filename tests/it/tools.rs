@@ -47,7 +47,8 @@ fn an_event_says_how_sure_it_is_and_why() {
 
 #[test]
 fn the_first_line_for_a_person_names_it() {
-    for (file, tool) in [("zmap-tcp-24.pcap", "zmap"), ("masscan-udp.pcap", "masscan"), ("nmap-connect-100.pcap", "-")] {
+    for (file, tool) in [("zmap-tcp-24.pcap", "zmap"), ("masscan-udp.pcap", "masscan"), ("nmap-connect-100.pcap", "-")]
+    {
         let run = tripline(["read".as_ref(), "-q".as_ref(), recording(file).path().as_path()]);
         let columns: Vec<&str> = run.stdout.lines().next().unwrap_or_default().split_whitespace().collect();
         assert_eq!(columns.iter().rev().nth(2), Some(&tool), "{}", run.stdout);
