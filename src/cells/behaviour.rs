@@ -462,6 +462,19 @@ fn who_resets_every_door_has_not_heard_which_are_open() {
 }
 
 #[test]
+fn a_second_connection_to_the_same_door_is_not_taken_for_the_first() {
+    let end = |probe: &Observation| Observation { tcp_seq: 77, tcp_ack: 99, src_port: 50_000, ..goodbye(probe, 0) };
+    let both = |story: &mut Story, port: u16| {
+        let probe = syn((2, 40_000), (1, port));
+        story.see(probe).see(welcome(&probe)).see(end(&probe)).see(goodbye(&probe, 0));
+    };
+    let mut story = Story::new();
+    (1..=10).for_each(|port| both(&mut story, port));
+    assert_eq!(story.suspicion().evidence.trust(), Trust::Confirmed);
+    assert_eq!(forged(|probe, _| Some(Observation { src_port: 50_000, ..abort(probe) })), Trust::Spoofable);
+}
+
+#[test]
 fn resets_sent_before_the_answers_prove_nothing() {
     let mut story = Story::new();
     for port in 1..=40 {

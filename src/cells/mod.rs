@@ -386,6 +386,8 @@ impl Cell {
         }
         let sent = o.tcp_seq.wrapping_sub(contact.isn).wrapping_sub(1);
         let after = match contact.state {
+            // Of another connection to the same door, whose numbers are not known.
+            State::Open | State::Closed if o.src_port != contact.src_port => return false,
             State::Open if o.flags & ACK == 0 => (sent == 0).then_some(After::Reset),
             State::Open => {
                 let heard = o.tcp_ack.wrapping_sub(contact.echo).wrapping_sub(1);
@@ -419,7 +421,7 @@ impl Cell {
             };
             let knock = Knock::of(contact);
             self.follow_up(door.source, &knock, Moment::of(o));
-        } else if !contact.marks.has(Marks::ASTRAY) {
+        } else if o.src_port == contact.src_port && !contact.marks.has(Marks::ASTRAY) {
             // It ends what had not begun, or with a number that is not the target's: as one who does not hear.
             contact.marks.set(Marks::ASTRAY);
             if contact.state != State::Pending
@@ -469,7 +471,7 @@ impl Cell {
         };
         if o.kind == Kind::Tcp && word == Word::Open {
             // From here on the numbers of the connection: it may be a later attempt's.
-            (contact.isn, contact.echo) = (o.tcp_ack.wrapping_sub(1), o.tcp_seq);
+            (contact.isn, contact.echo, contact.src_port) = (o.tcp_ack.wrapping_sub(1), o.tcp_seq, o.dst_port);
         }
         let contact = *contact;
         match word {
