@@ -15,6 +15,7 @@
 //! | [`source`] | files, standard input | batches of records, cut into pieces |
 //! | [`decode`] | one frame | a class and, when it is evidence, an observation |
 //! | [`defragment`] | fragments, in order | whole datagrams |
+//! | [`streams`] | packets, when a stream processor is on | what hosts say to each other |
 //! | [`dispatch`] | observations | the same, by the cells that own them |
 //! | [`fingerprint`] | probes of one scan | the program that sent them |
 //! | [`cells`] | one address's packets, in order | first contacts with outcomes, suspects |
@@ -38,5 +39,6 @@ pub mod output;
 pub mod presets;
 pub mod rules;
 pub mod source;
+pub mod streams;
 
 pub use cli::{Program, builtin, run_with};

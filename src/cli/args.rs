@@ -5,12 +5,17 @@
 //! Source: the command line is a contract; a flag is never renamed or given another meaning.
 //! Read next: `mod.rs`, which acts on it.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::when;
-use crate::{config::units, source::Time};
+use crate::{
+    config::units,
+    defragment::Overlap,
+    source::{self, Time},
+    streams::Checksums,
+};
 
 /// Tells who is rattling the doors: finds port scans in captured and live traffic.
 #[derive(Debug, Parser)]
@@ -73,6 +78,18 @@ Examples:
   tripline packets a.pcap | jq -c 'select(.skipped)' | sort | uniq -c
                                                 what could not be decoded, and why")]
     Packets(Packets),
+    /// Put TCP streams together as their receivers did, one JSON line a stream
+    #[command(after_help = "\
+Examples:
+  tripline streams today.pcap                   each stream: its ends, how it ended, bytes and their hashes
+  tripline streams today.pcap | jq -c 'select(.end == \"refused\")'
+                                                who knocked where nobody listens
+  tripline streams --follow 10.0.0.2:40000 today.pcap
+                                                what was said on one of them
+  tripline streams --overlap windows a.pcap     as a Windows server reads segments that contradict each other
+
+See docs/streams.md for the fields, and for what is done about evasions.")]
+    Streams(Streams),
     /// Look at rules files: are they right, what do they say, what would they do
     #[command(after_help = "\
 Examples:
@@ -284,6 +301,48 @@ pub struct Selection {
     pub filter: Option<String>,
 }
 
+/// `tripline streams`.
+#[derive(Debug, Args)]
+pub struct Streams {
+    /// Captures: files, folders, '-' for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Whose bytes count where fragments or segments overlap: first, last, linux, bsd, windows, solaris
+    #[arg(long, value_name = "POLICY", default_value = "linux")]
+    pub overlap: Overlap,
+
+    /// Wrong checksums: `auto` drops such segments unless their sender leaves all to its network card, `verify` drops
+    /// them, `ignore` takes them
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub checksums: Checksums,
+
+    /// Print what was said on the first stream with this end, as it is, and nothing else; IPv6 in brackets
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub follow: Option<SocketAddr>,
+
+    /// What streams may take
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "64 MiB")]
+    pub memory: u64,
+
+    /// In which order captures are read
+    #[arg(long, value_enum, default_value_t = Order::Time)]
+    pub order: Order,
+
+    /// Interleave captures that overlap, by the time of each packet
+    #[arg(long)]
+    pub merge: bool,
+
+    /// Only frames for which this expression holds: the language of tcpdump, see pcap-filter(7).
+    /// Names of hosts are not looked up
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+
+    /// No summary
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
 /// `tripline rules`.
 #[derive(Debug, Subcommand)]
 pub enum Rules {
@@ -346,6 +405,16 @@ fn buffer(text: &str) -> Result<u32, String> {
     match u32::try_from(bytes) {
         Ok(bytes @ 65_536..=0x7fff_ffff) => Ok(bytes),
         _ => Err("a buffer has from 64 KiB to 2 GiB".to_owned()),
+    }
+}
+
+impl From<Order> for source::Order {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Time => Self::Time,
+            Order::Name => Self::Name,
+            Order::Given => Self::Given,
+        }
     }
 }
 

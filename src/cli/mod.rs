@@ -20,6 +20,7 @@ pub mod reporter;
 pub mod rules;
 pub mod rules_test;
 pub mod sample_events;
+pub mod streams;
 pub mod summary;
 pub mod summary_file;
 pub mod watch;
@@ -112,6 +113,7 @@ fn run(command: &Command, program: Program) -> Result<Outcome, Failure> {
         Command::Watch(args) => watch::watch(args, &program.plugins),
         Command::Interfaces => interfaces::interfaces(),
         Command::Packets(args) => packets::packets(args),
+        Command::Streams(args) => streams::streams(args),
         Command::Rules { command } => rules::rules(command, program.plugins),
         Command::Plugins { name } => plugins::plugins(name.as_deref(), &program.plugins),
         Command::SampleEvents { format } => sample_events::sample_events(format),

@@ -28,7 +28,7 @@ use crate::{
         signals::Stop,
         summary::Summary,
     },
-    source::{Archive, Order, Sizes},
+    source::{Archive, Sizes},
 };
 
 /// Reads captures and reports the scans in them.
@@ -49,7 +49,7 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
     }
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let mut reporter = Reporter::start(rules, outputs, stop)?;
-    let mut archive = Archive::open(&args.paths, order(args), sizes(args, plan.shards));
+    let mut archive = Archive::open(&args.paths, args.order.into(), sizes(args, plan.shards));
     if let Some(window) = window {
         archive = archive.within(window);
     }
@@ -111,14 +111,6 @@ impl Reports {
             }
         }
         Ok(())
-    }
-}
-
-fn order(args: &args::Read) -> Order {
-    match args.order {
-        args::Order::Time => Order::Time,
-        args::Order::Name => Order::Name,
-        args::Order::Given => Order::Given,
     }
 }
 

@@ -30,6 +30,20 @@ pub fn is_sound(bytes: &[u8]) -> bool {
     fold(sum(bytes)) == 0xffff
 }
 
+/// Whether the checksum of a whole TCP segment is one that its sender left for the network card to finish: the sum of
+/// the pseudo-header alone (Linux), the same without the length (cards that cut large segments), or nothing.
+#[must_use]
+pub fn is_unfinished(src: Address, dst: Address, segment: &[u8]) -> bool {
+    let Some(&[high, low]) = segment.get(16..18).and_then(|field| field.first_chunk()) else { return false };
+    let addresses = match (src.as_v4(), dst.as_v4()) {
+        (Some(src), Some(dst)) => sum(&src.to_be_bytes()) + sum(&dst.to_be_bytes()),
+        _ => sum(&src.0.to_be_bytes()) + sum(&dst.0.to_be_bytes()),
+    };
+    let without_length = addresses + u64::from(protocol::TCP);
+    let left = u64::from(u16::from_be_bytes([high, low]));
+    left == 0 || left == fold(without_length) || left == fold(without_length + segment.len() as u64)
+}
+
 /// The sum of all 16-bit words, not yet folded; an odd last byte is padded with zero.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<2>();
@@ -52,6 +66,18 @@ mod tests {
     #[test]
     fn words_are_added_with_end_around_carry() {
         assert_eq!(fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7])), 0xddf2);
+    }
+
+    #[test]
+    fn what_a_card_was_to_finish_is_told_from_what_is_wrong() {
+        let (src, dst) = (Address::v4([10, 0, 0, 1]), Address::v4([10, 0, 0, 2]));
+        let mut segment = [7; 24];
+        for (left, unfinished) in [([0x14, 0x21], true), ([0x14, 0x09], true), ([0, 0], true), ([0x14, 0x20], false)] {
+            segment[16..18].copy_from_slice(&left);
+            assert_eq!(is_unfinished(src, dst, &segment), unfinished, "{left:02x?}");
+            assert!(!holds(src, dst, protocol::TCP, &segment));
+        }
+        assert!(!is_unfinished(src, dst, &[0; 17]));
     }
 
     /// Made by hand: a UDP datagram of four bytes, its checksum computed on paper.

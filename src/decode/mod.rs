@@ -153,6 +153,7 @@ fn finish(body: Body<'_>, packet: &mut Packet, frame: &[u8], way: &mut Way) {
         (start.saturating_sub(body.stepped), there + body.stepped, body.sent + body.stepped)
     } else {
         let header_there = header.min(there);
+        packet.header_len = header_there as u8;
         (start + header_there, there - header_there, body.sent.saturating_sub(header))
     };
     packet.payload = Span { start: start as u32, len: there as u32 };

@@ -35,6 +35,8 @@ pub struct Packet {
     pub flaw: Option<Skip>,
     /// Set when this is a piece of a datagram.
     pub fragment: Option<Fragment>,
+    /// Bytes of the transport header right before `payload`, as far as they were captured; 0 where there is none.
+    pub header_len: u8,
     /// Where in the frame the captured payload lies: behind the transport header; of a fragment
     /// behind the IP (or fragment) header, that is, what reassembly puts together.
     pub payload: Span,

@@ -1,0 +1,217 @@
+//! What goes into reassembly: frames, decoded and put together from fragments.
+//!
+//! In: frames, in the order of the run. Out: segments to the table; datagrams to the processors that want them.
+//! It must not know streams.
+//! Read next: `table.rs`.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use tripline_plugin::{Findings, Ip, Levels, Processor, Udp};
+
+use super::{
+    counts::{Counts, Fate},
+    segment::{Arrival, Segment},
+    table::Table,
+};
+use crate::{
+    config::Unreadable,
+    decode::{self, Marks, Packet, Transport, icmp, transport::protocol},
+    defragment::{self, Defragmenter, Fragment, Limits, Policies, Verdict},
+    source::Frame,
+};
+
+/// What becomes of segments with wrong checksums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// They are dropped, unless all of their sender's are left to its network card to finish.
+    #[default]
+    Auto,
+    /// They are dropped.
+    Verify,
+    /// They are as good as others.
+    Ignore,
+}
+
+impl Checksums {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Verify, Self::Ignore];
+
+    /// What rules files and the command line call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Verify => "verify",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+impl FromStr for Checksums {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let unknown = || Unreadable::unknown("checksum mode", text, Self::ALL.map(Self::name));
+        Self::ALL.into_iter().find(|mode| mode.name() == text).ok_or_else(unknown)
+    }
+}
+
+/// How reassembly is to be done.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose bytes count where copies overlap, by target.
+    pub policies: Policies,
+    /// What becomes of wrong checksums.
+    pub checksums: Checksums,
+    /// Bytes of memory for streams; what processors keep is their own.
+    pub memory: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { policies: Policies::default(), checksums: Checksums::default(), memory: 64 << 20 }
+    }
+}
+
+/// Takes frames and drives processors.
+pub struct Intake {
+    table: Table,
+    defragmenter: Defragmenter,
+    checksums: Checksums,
+    /// What the processors want, all together.
+    levels: Levels,
+}
+
+impl Intake {
+    /// For these processors, which are called in this order.
+    #[must_use]
+    pub fn new(settings: Settings, processors: Vec<Box<dyn Processor>>) -> Self {
+        let none = Levels { ip: false, udp: false, tcp: false };
+        let levels = processors.iter().map(|processor| processor.levels()).fold(none, |all, one| Levels {
+            ip: all.ip | one.ip,
+            udp: all.udp | one.udp,
+            tcp: all.tcp | one.tcp,
+        });
+        let Settings { policies, checksums, memory } = settings;
+        let defragmenter = Defragmenter::new(Limits::default());
+        Self { table: Table::new(memory, policies, processors), defragmenter, checksums, levels }
+    }
+
+    /// The next frame; its errors are decode's to count.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        if let Ok(packet) = decode::decode(frame) {
+            self.packet(&packet, frame);
+        }
+    }
+
+    /// The next frame, which was decoded already.
+    pub fn packet(&mut self, packet: &Packet, frame: &Frame<'_>) {
+        let arrival = Arrival { stamp: frame.stamp, clock: frame.clock, seq: frame.seq };
+        if packet.fragment.is_none() {
+            return self.whole(packet, frame.bytes, arrival);
+        }
+        let payload = packet.payload.of_bytes(frame.bytes);
+        let Some(fragment) = Fragment::of(packet, payload, frame.stamp, frame.clock, frame.seq) else { return };
+        // Lent from the defragmenter, which the rest of this must not touch.
+        let mut defragmenter = std::mem::take(&mut self.defragmenter);
+        if let Verdict::Whole(datagram) = defragmenter.push(&fragment) {
+            self.whole(&datagram.packet(), datagram.payload, arrival);
+        }
+        self.defragmenter = defragmenter;
+    }
+
+    /// The input is over.
+    pub fn finish(&mut self) {
+        self.defragmenter.finish();
+        self.table.finish();
+    }
+
+    /// What processors have told; to be taken at each packet.
+    pub fn findings(&mut self) -> &mut Findings {
+        &mut self.table.findings
+    }
+
+    /// What became of segments and streams.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.table.counts
+    }
+
+    /// What became of fragments.
+    #[must_use]
+    pub fn defragmented(&self) -> &defragment::Counts {
+        self.defragmenter.counts()
+    }
+
+    /// Bytes of memory for streams; not above [`Settings::memory`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.table.held()
+    }
+
+    /// A whole datagram; `bytes` are those that its payload was found in.
+    fn whole(&mut self, packet: &Packet, bytes: &[u8], arrival: Arrival) {
+        if self.levels.ip {
+            self.tell_ip(packet, bytes, arrival);
+        }
+        match packet.transport {
+            Transport::Tcp(_) if self.levels.tcp => {
+                if let Some(segment) = Segment::of(packet, bytes, arrival, self.checksums) {
+                    self.table.read(&segment);
+                }
+            }
+            Transport::Udp(ports) if self.levels.udp && packet.flaw.is_none() => {
+                let segment = segment_of(packet, bytes);
+                let cut = packet.marks.has(Marks::CUT);
+                if !cut && !decode::checksum::holds(packet.src, packet.dst, protocol::UDP, segment) {
+                    return self.table.counts.meet(Fate::Checksum);
+                }
+                let datagram = Udp {
+                    source: SocketAddr::new(packet.src.ip(), ports.src),
+                    target: SocketAddr::new(packet.dst.ip(), ports.dst),
+                    payload: packet.payload.of_bytes(bytes),
+                    stamp: arrival.stamp.0,
+                    seq: arrival.seq,
+                };
+                let Table { processors, findings, .. } = &mut self.table;
+                for processor in processors.iter_mut().filter(|processor| processor.levels().udp) {
+                    processor.udp(&datagram, findings);
+                }
+            }
+            Transport::Icmp(message) if self.levels.tcp && packet.flaw.is_none() => {
+                let unreachable = match packet.protocol {
+                    protocol::ICMP => message.kind == icmp::kind::UNREACHABLE,
+                    _ => message.kind == icmp::kind6::UNREACHABLE,
+                };
+                if let Some(quoted) = message.quoted.filter(|quoted| unreachable && quoted.protocol == protocol::TCP) {
+                    let (src, dst) = ((quoted.src, quoted.ports.src), (quoted.dst, quoted.ports.dst));
+                    self.table.unreachable(src, dst, quoted.seq, arrival);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_ip(&mut self, packet: &Packet, bytes: &[u8], arrival: Arrival) {
+        let datagram = Ip {
+            source: packet.src.ip(),
+            target: packet.dst.ip(),
+            protocol: packet.protocol,
+            payload: segment_of(packet, bytes),
+            fragmented: packet.marks.has(Marks::FRAGMENTED),
+            stamp: arrival.stamp.0,
+            seq: arrival.seq,
+        };
+        let Table { processors, findings, .. } = &mut self.table;
+        for processor in processors.iter_mut().filter(|processor| processor.levels().ip) {
+            processor.ip(&datagram, findings);
+        }
+    }
+}
+
+/// The bytes from the transport header on.
+pub(super) fn segment_of<'a>(packet: &Packet, bytes: &'a [u8]) -> &'a [u8] {
+    let from = (packet.payload.start as usize).saturating_sub(usize::from(packet.header_len));
+    let to = (packet.payload.start as usize).saturating_add(packet.payload.len as usize);
+    bytes.get(from..to).unwrap_or_default()
+}
