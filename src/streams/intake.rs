@@ -106,7 +106,7 @@ impl Intake {
 
     /// The next frame, which was decoded already.
     pub fn packet(&mut self, packet: &Packet, frame: &Frame<'_>) {
-        let arrival = Arrival { stamp: frame.stamp, clock: frame.clock, seq: frame.seq };
+        let arrival = Arrival::of(frame);
         if packet.fragment.is_none() {
             return self.whole(packet, frame.bytes, arrival);
         }
@@ -157,7 +157,7 @@ impl Intake {
         match packet.transport {
             Transport::Tcp(_) if self.levels.tcp => {
                 if let Some(segment) = Segment::of(packet, bytes, arrival, self.checksums) {
-                    self.table.read(&segment);
+                    self.table.read(&segment, arrival.now);
                 }
             }
             Transport::Udp(ports) if self.levels.udp && packet.flaw.is_none() => {

@@ -10,26 +10,19 @@
 //! Source: Novak and Sturges, "Target-Based TCP Stream Reassembly" (2007).
 //! Read next: `side.rs` (what is next, and who vouches).
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Range};
 
 use crate::defragment::Overlap;
 
-/// Whether the receiver is known to have taken a segment.
+/// Whether the receiver is known to have taken a segment, from the least on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trust {
-    /// It may have refused it, or never got it. The TTL stands beside it, since an acknowledgement proves that it suffices.
-    Doubtful {
-        /// TTL or hop limit.
-        ttl: u8,
-    },
+    /// It may have refused it, or never got it.
+    Doubtful,
+    /// It took it if the other side had really sent what the segment acknowledges.
+    Claimed,
     /// Nothing speaks against it.
     Sure,
-}
-
-impl Trust {
-    fn is_sure(self) -> bool {
-        self == Self::Sure
-    }
 }
 
 /// What is left of a segment.
@@ -39,6 +32,8 @@ pub(super) struct Piece {
     /// Where the whole segment lay.
     segment: Range<i64>,
     pub(super) trust: Trust,
+    /// Its TTL or hop limit: when it is acknowledged, that is known to suffice.
+    pub(super) ttl: u8,
 }
 
 /// What a piece costs besides its bytes: its place in the map with slack, the allocator's own.
@@ -55,9 +50,9 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Adds a segment's bytes, which lie at `at`. Where others are already, `overlap` decides, unless one of both is sure
-    /// and the other is not.
-    pub(super) fn insert(&mut self, at: i64, bytes: &[u8], trust: Trust, overlap: Overlap) {
+    /// Adds a segment's bytes, which lie at `at`. Where others are already, the one that is trusted more counts; of
+    /// equals, `overlap` decides.
+    pub(super) fn insert(&mut self, at: i64, bytes: &[u8], (trust, ttl): (Trust, u8), overlap: Overlap) {
         let segment = at..at.saturating_add(bytes.len() as i64);
         let mut from = segment.start;
         let mut conflict = false;
@@ -66,19 +61,19 @@ impl Pieces {
             let end = start + old.bytes.len() as i64;
             let both = start.max(segment.start)..end.min(segment.end);
             conflict |= cut(&old.bytes, start, &both) != cut(bytes, at, &both);
-            let newer_wins = match (trust.is_sure(), old.trust.is_sure()) {
-                (true, false) => true,
-                (false, true) => false,
-                _ => wins(overlap, &segment, &old.segment),
+            let newer_wins = match trust.cmp(&old.trust) {
+                Ordering::Greater => true,
+                Ordering::Less => false,
+                Ordering::Equal => wins(overlap, &segment, &old.segment),
             };
             if newer_wins {
                 self.carve(start, &both);
             } else {
-                self.put(from, cut(bytes, at, &(from..both.start)), &segment, trust);
+                self.put(from, cut(bytes, at, &(from..both.start)), &segment, trust, ttl);
                 from = both.end;
             }
         }
-        self.put(from, cut(bytes, at, &(from..segment.end)), &segment, trust);
+        self.put(from, cut(bytes, at, &(from..segment.end)), &segment, trust, ttl);
         self.conflicts += u64::from(conflict);
     }
 
@@ -92,8 +87,8 @@ impl Pieces {
         let piece = entry.get_mut();
         if piece.bytes.len() > most {
             let rest = piece.bytes.split_off(most);
-            let (segment, trust) = (piece.segment.clone(), piece.trust);
-            let taken = Piece { bytes: std::mem::replace(&mut piece.bytes, rest), segment, trust };
+            let (segment, trust, ttl) = (piece.segment.clone(), piece.trust, piece.ttl);
+            let taken = Piece { bytes: std::mem::replace(&mut piece.bytes, rest), segment, trust, ttl };
             let (_, rest) = entry.remove_entry();
             self.cost -= taken.bytes.len();
             self.held.insert(limit, rest);
@@ -113,8 +108,15 @@ impl Pieces {
             let past = usize::try_from(next - start).unwrap_or(usize::MAX);
             if past < piece.bytes.len() {
                 let rest = piece.bytes.split_off(past);
-                self.put(next, &rest, &piece.segment, piece.trust);
+                self.put(next, &rest, &piece.segment, piece.trust, piece.ttl);
             }
+        }
+    }
+
+    /// What the other side is claimed to have sent is believed: so are the pieces that say so.
+    pub(super) fn believe_claims(&mut self) {
+        for piece in self.held.values_mut().filter(|piece| piece.trust == Trust::Claimed) {
+            piece.trust = Trust::Sure;
         }
     }
 
@@ -152,14 +154,14 @@ impl Pieces {
         let Some(old) = self.held.remove(&start) else { return };
         self.cost -= PIECE_COST + old.bytes.len();
         let end = start + old.bytes.len() as i64;
-        self.put(start, cut(&old.bytes, start, &(start..part.start)), &old.segment, old.trust);
-        self.put(part.end, cut(&old.bytes, start, &(part.end..end)), &old.segment, old.trust);
+        self.put(start, cut(&old.bytes, start, &(start..part.start)), &old.segment, old.trust, old.ttl);
+        self.put(part.end, cut(&old.bytes, start, &(part.end..end)), &old.segment, old.trust, old.ttl);
     }
 
-    fn put(&mut self, at: i64, bytes: &[u8], segment: &Range<i64>, trust: Trust) {
+    fn put(&mut self, at: i64, bytes: &[u8], segment: &Range<i64>, trust: Trust, ttl: u8) {
         if !bytes.is_empty() {
             self.cost += PIECE_COST + bytes.len();
-            self.held.insert(at, Piece { bytes: bytes.to_vec(), segment: segment.clone(), trust });
+            self.held.insert(at, Piece { bytes: bytes.to_vec(), segment: segment.clone(), trust, ttl });
         }
     }
 }
@@ -187,8 +189,6 @@ mod tests {
 
     use super::*;
 
-    const DOUBTFUL: Trust = Trust::Doubtful { ttl: 1 };
-
     /// All that is held, with dots for what is missing.
     fn shown(mut pieces: Pieces, len: i64) -> String {
         let (mut shown, mut next) = (String::new(), 0);
@@ -206,7 +206,7 @@ mod tests {
     fn story(overlap: Overlap, segments: &[(i64, &str)]) -> String {
         let mut pieces = Pieces::default();
         for (at, bytes) in segments {
-            pieces.insert(*at, bytes.as_bytes(), Trust::Sure, overlap);
+            pieces.insert(*at, bytes.as_bytes(), (Trust::Sure, 64), overlap);
         }
         let len = segments.iter().map(|(at, bytes)| at + bytes.len() as i64).max().unwrap();
         shown(pieces, len)
@@ -235,14 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn a_doubtful_copy_never_takes_the_place_of_a_sure_one() {
+    fn a_copy_that_is_trusted_less_never_takes_the_place_of_another() {
         for overlap in Overlap::ALL {
-            for segments in
-                [[(DOUBTFUL, b"chaff"), (Trust::Sure, b"bytes")], [(Trust::Sure, b"bytes"), (DOUBTFUL, b"chaff")]]
-            {
+            let (chaff, bytes) = ((Trust::Doubtful, b"chaff"), (Trust::Claimed, b"bytes"));
+            for segments in [[chaff, bytes], [bytes, chaff]] {
                 let mut pieces = Pieces::default();
                 for (trust, bytes) in segments {
-                    pieces.insert(0, bytes, trust, overlap);
+                    pieces.insert(0, bytes, (trust, 64), overlap);
                 }
                 assert_eq!(pieces.conflicts, 1);
                 assert_eq!(shown(pieces, 5), "bytes", "{overlap}");
@@ -280,7 +279,7 @@ mod tests {
             let overlap = Overlap::ALL[policy];
             let mut pieces = Pieces::default();
             for (at, bytes, sure) in &segments {
-                pieces.insert(*at, bytes, if *sure { Trust::Sure } else { DOUBTFUL }, overlap);
+                pieces.insert(*at, bytes, (if *sure { Trust::Sure } else { Trust::Doubtful }, 64), overlap);
             }
             pieces.forget_before(done);
             let mut held = vec![None; 64];

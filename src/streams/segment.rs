@@ -12,7 +12,7 @@ use crate::{
         tcp::flags::{ACK, FIN, RST, SYN, URG},
         transport::protocol,
     },
-    source::Time,
+    source::{Frame, Time},
 };
 
 /// Of the fixed header.
@@ -59,8 +59,18 @@ pub(super) struct Segment<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) stamp: Time,
+    /// The clock: what is due by now.
+    pub(super) now: Time,
+    /// When it came, to its stream: the first frame behind a long pause is stamped after it, but the clock waits for
+    /// another one to believe that.
     pub(super) clock: Time,
     pub(super) seq: u64,
+}
+
+impl Arrival {
+    pub(super) fn of(frame: &Frame<'_>) -> Self {
+        Self { stamp: frame.stamp, now: frame.clock, clock: frame.clock.max(frame.stamp), seq: frame.seq }
+    }
 }
 
 impl<'a> Segment<'a> {

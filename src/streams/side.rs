@@ -154,7 +154,7 @@ impl Side {
 
     /// Bytes that came with the SYN and were acknowledged with it.
     pub(super) fn take_on_syn(&mut self, bytes: &[u8]) {
-        self.pieces.insert(0, bytes, Trust::Sure, self.overlap);
+        self.pieces.insert(0, bytes, (Trust::Sure, self.ttl), self.overlap);
         self.sent = bytes.len() as i64;
         self.acked = self.sent;
     }
@@ -266,6 +266,10 @@ impl Side {
         let begin = self.offset(segment.seq);
         let end = begin + i64::from(segment.len);
         if doubt.is_none() {
+            if segment.len == 0 && self.claimed.is_some_and(|(claimed, _)| end < claimed) {
+                // The sender itself says that it has not come so far.
+                self.claimed = None;
+            }
             self.sent = self.sent.max(end + i64::from(segment.fin()));
             if segment.urg() {
                 self.point_at(begin + i64::from(segment.urgent.max(1)) - 1);
@@ -284,7 +288,11 @@ impl Side {
             return true;
         }
         let new = usize::try_from(self.next - begin).unwrap_or(0);
-        let trust = if doubt.is_some() { Trust::Doubtful { ttl: segment.ttl } } else { Trust::Sure };
+        let trust = match doubt {
+            None => Trust::Sure,
+            Some(Doubt::Acknowledgement) => Trust::Claimed,
+            Some(_) => Trust::Doubtful,
+        };
         if doubt.is_none() && self.pieces.is_empty() && begin <= self.next {
             // What nearly every segment is.
             self.hand_on(bytes.get(new..).unwrap_or_default(), steps);
@@ -294,7 +302,7 @@ impl Side {
             return false;
         }
         // What begins before `next` was handed on, but still counts for where its segment begins.
-        self.pieces.insert(begin, bytes, trust, self.overlap);
+        self.pieces.insert(begin, bytes, (trust, segment.ttl), self.overlap);
         self.pieces.forget_before(self.next);
         true
     }
@@ -309,7 +317,6 @@ impl Side {
     /// Hands on what can be. `answered` says that the receiver is seen at all: then missing bytes are waited for until
     /// it acknowledges them.
     pub(super) fn drain(&mut self, now: Time, answered: bool, steps: &mut dyn FnMut(Step<'_>)) {
-        self.settle_claims(now);
         loop {
             while self.hand_on_next(answered, steps) {
                 self.missing = None;
@@ -328,7 +335,6 @@ impl Side {
     /// There is no more to wait for. What the receiver never acknowledged behind a hole, it never read. How many
     /// pieces that is.
     pub(super) fn finish(&mut self, answered: bool, steps: &mut dyn FnMut(Step<'_>)) -> u64 {
-        self.settle_claims(Time(i64::MAX));
         loop {
             while self.hand_on_next(answered, steps) {}
             let Some(end) = self.hole(answered) else { break };
@@ -358,17 +364,17 @@ impl Side {
         [self.missing, claimed].into_iter().flatten().min().map(|since| Time(since.0.saturating_add(GRACE)))
     }
 
-    /// What was claimed to have been sent turned up, or has been missing for long enough to be believed.
-    fn settle_claims(&mut self, now: Time) {
-        let Some((claimed, since)) = self.claimed else { return };
-        if claimed <= self.sent || now.since(since) >= GRACE {
-            self.claimed = None;
+    /// What was claimed to have been sent turned up, or has been missing for long enough to be believed: then true.
+    pub(super) fn settle_claims(&mut self, now: Time) -> bool {
+        let believed = self.claimed.is_some_and(|(claimed, since)| claimed <= self.sent || now.since(since) >= GRACE);
+        if let Some((claimed, _)) = self.claimed.take_if(|_| believed) {
             self.sent = self.sent.max(claimed);
             self.acked = self.acked.max(claimed);
         }
         if let Some(fin) = self.doubtful_fin.filter(|fin| self.acked > *fin) {
             self.fin.get_or_insert(fin);
         }
+        believed
     }
 
     /// Hands on the piece that is next, if it is there and believed.
@@ -376,9 +382,9 @@ impl Side {
         let (acked, next) = (self.acked, self.next);
         let sure = self.pieces.take(next, i64::MAX, |trust| trust == Trust::Sure || !answered);
         let Some(piece) = sure.or_else(|| self.pieces.take(next, acked, |_| true)) else { return false };
-        if let (Trust::Doubtful { ttl }, true) = (piece.trust, answered) {
+        if piece.trust == Trust::Doubtful && answered {
             // Acknowledged, so it arrived: a TTL like that suffices.
-            self.ttl = self.ttl.min(ttl);
+            self.ttl = self.ttl.min(piece.ttl);
         }
         self.hand_on(&piece.bytes, steps);
         self.sent = self.sent.max(self.next);

@@ -69,6 +69,9 @@ pub(super) struct Stream {
     feed: Option<Feed>,
     /// A reset that its receiver may have obeyed, and when it came.
     reset: Option<Time>,
+    /// How it seems to have ended before it was established, and when. A host that asks for timestamps does not obey a
+    /// reset without the right one, so it counts when nobody takes the connection up.
+    unborn: Option<(End, Time)>,
     /// A SYN into the open connection, and of whom.
     challenger: Option<(Box<Opening>, usize)>,
     /// Its first segment with data before the handshake was seen to be answered.
@@ -83,7 +86,18 @@ impl Stream {
         let side = Side::new;
         let sides = [side(to_server), side(to_client)];
         let phase = Phase::Opening(Handshake::default());
-        Self { about, seen: now, began: now, phase, sides, feed: None, reset: None, challenger: None, early: None }
+        Self {
+            about,
+            seen: now,
+            began: now,
+            phase,
+            sides,
+            feed: None,
+            reset: None,
+            unborn: None,
+            challenger: None,
+            early: None,
+        }
     }
 
     /// Begins with a SYN that was seen before.
@@ -126,6 +140,15 @@ impl Stream {
         self.seen = segment.clock;
         self.about.now = segment.stamp.0;
         match &mut self.phase {
+            Phase::Opening(handshake)
+                if self.unborn.is_some()
+                    && segment.syn()
+                    && !handshake.has(from, segment.seq)
+                    && !segment.ack_flag() =>
+            {
+                // It did end so: the next attempt is one of its own.
+                Outcome::Renews(self.unborn().unwrap_or(End::Attempted), None)
+            }
             Phase::Opening(handshake) => match handshake.read(segment, from) {
                 Meaning::Goes => Outcome::Goes,
                 Meaning::Foreign => {
@@ -133,8 +156,11 @@ impl Stream {
                     Outcome::Goes
                 }
                 Meaning::Early => self.wait_early(segment, from, room, to),
-                Meaning::Refused => Outcome::Ends(End::Refused),
-                Meaning::GivenUp => Outcome::Ends(self.unborn().unwrap_or(End::Reset)),
+                Meaning::Refused => self.give_up(End::Refused, segment),
+                Meaning::GivenUp => {
+                    let end = if handshake.is_accepted() { End::HalfOpen } else { End::Attempted };
+                    self.give_up(end, segment)
+                }
                 Meaning::Begun(begun) => {
                     self.establish(&begun, to);
                     self.go_on(segment, from, room, to)
@@ -174,14 +200,15 @@ impl Stream {
         // Answered or not, an attempt is over some time after its first SYN, however often it is repeated.
         let since = if matches!(self.phase, Phase::Opening(_)) { self.began } else { self.seen };
         let end = Time(since.0.saturating_add(idle));
-        let early = self.early.map(|early| Time(early.0.saturating_add(GRACE)));
+        let waits = [self.early, self.unborn.map(|(_, since)| since)];
+        let early = waits.into_iter().flatten().min().map(|since| Time(since.0.saturating_add(GRACE)));
         let sides = self.sides.iter().filter_map(Side::due).min().filter(|_| matches!(self.phase, Phase::Established));
         [early, sides].into_iter().flatten().fold(end, Time::min)
     }
 
     /// Does what time asks for, at [`Self::due`] or later.
     pub(super) fn settle(&mut self, now: Time, to: &mut Listeners<'_>) -> Outcome {
-        if self.early.is_some_and(|early| now.since(early) >= GRACE) {
+        if self.unborn.is_none() && self.early.is_some_and(|early| now.since(early) >= GRACE) {
             self.begin_one_sided(to);
         }
         self.drain(now, to);
@@ -200,7 +227,7 @@ impl Stream {
 
     /// The input is over.
     pub(super) fn exit(&mut self, to: &mut Listeners<'_>) -> End {
-        if self.early.is_some() {
+        if self.unborn.is_none() {
             self.begin_one_sided(to);
         }
         let open = if self.reset.is_some() { End::Reset } else { End::Exiting };
@@ -210,6 +237,7 @@ impl Stream {
     /// It is over: hands on what is left and says so. What then closed both directions was a proper end.
     pub(super) fn end(&mut self, mut end: End, to: &mut Listeners<'_>) {
         let mut unconfirmed = 0;
+        self.settle_claims(Time(i64::MAX));
         let Self { sides, feed, about, .. } = self;
         let answered = [sides[1].heard, sides[0].heard];
         for ((side, answered), direction) in sides.iter_mut().zip(answered).zip(DIRECTIONS) {
@@ -242,13 +270,21 @@ impl Stream {
                 }
             }
         }
-        (self.phase, self.challenger, self.early, self.reset) = (Phase::Over, None, None, None);
+        (self.phase, self.challenger, self.early, self.reset, self.unborn) = (Phase::Over, None, None, None, None);
     }
 
     /// How it ends if it ends now without having been established.
     pub(super) fn unborn(&self) -> Option<End> {
         let Phase::Opening(handshake) = &self.phase else { return None };
+        if let Some((end, _)) = self.unborn {
+            return Some(end);
+        }
         Some(if handshake.is_accepted() { End::HalfOpen } else { End::Attempted })
+    }
+
+    fn give_up(&mut self, end: End, segment: &Segment<'_>) -> Outcome {
+        self.unborn.get_or_insert((end, segment.clock));
+        Outcome::Goes
     }
 
     fn both_closed(&self) -> bool {
@@ -263,7 +299,7 @@ impl Stream {
     /// Both directions begin where the handshake says.
     fn establish(&mut self, begun: &Begun, to: &mut Listeners<'_>) {
         self.phase = Phase::Established;
-        self.early = None;
+        (self.early, self.unborn) = (None, None);
         self.feed = Some(to.feed(&self.about));
         let (scales, firsts) = (begun.scales(), begun.firsts());
         for (n, side) in self.sides.iter_mut().enumerate() {
@@ -471,11 +507,23 @@ impl Stream {
         Outcome::Goes
     }
 
+    /// What one side acknowledged is believed to have been sent by the other, or not yet.
+    fn settle_claims(&mut self, now: Time) {
+        let [client, server] = &mut self.sides;
+        if client.settle_claims(now) {
+            server.pieces.believe_claims();
+        }
+        if server.settle_claims(now) {
+            client.pieces.believe_claims();
+        }
+    }
+
     /// Hands on whatever can be, of both directions.
     fn drain(&mut self, now: Time, to: &mut Listeners<'_>) {
         if !matches!(self.phase, Phase::Established) {
             return;
         }
+        self.settle_claims(now);
         let Self { sides, feed, about, .. } = self;
         let [client, server] = sides;
         let answered = [server.heard, client.heard];

@@ -105,8 +105,8 @@ impl Table {
     }
 
     /// The next segment.
-    pub(super) fn read(&mut self, segment: &Segment<'_>) {
-        self.expire(segment.clock);
+    pub(super) fn read(&mut self, segment: &Segment<'_>, now: Time) {
+        self.expire(now);
         self.counts.segments += 1;
         let key = Key::of(segment.src, segment.dst);
         if self.entries.contains_key(&key) {
@@ -118,7 +118,7 @@ impl Table {
 
     /// An ICMP error quotes a SYN of this sender.
     pub(super) fn unreachable(&mut self, src: Endpoint, dst: Endpoint, seq: u32, arrival: Arrival) {
-        self.expire(arrival.clock);
+        self.expire(arrival.now);
         let key = Key::of(src, dst);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.stream.is_unreachable(usize::from(src != entry.client), seq) {
