@@ -23,8 +23,12 @@ mod intake;
 mod pieces;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod samples;
 mod segment;
 mod side;
+#[cfg(test)]
+mod stories;
 mod stream;
 mod table;
 

@@ -85,7 +85,7 @@ pub(super) struct Side {
     base: u32,
     /// What was handed on.
     next: i64,
-    /// The end of what is known to have been sent.
+    /// The end of what was seen to be sent.
     sent: i64,
     /// What the receiver acknowledged.
     acked: i64,
@@ -270,11 +270,12 @@ impl Side {
                 // The sender itself says that it has not come so far.
                 self.claimed = None;
             }
-            self.sent = self.sent.max(end + i64::from(segment.fin()));
             if segment.urg() {
                 self.point_at(begin + i64::from(segment.urgent.max(1)) - 1);
             }
         }
+        // Doubtful or not: what was sent may be acknowledged.
+        self.sent = self.sent.max(end + i64::from(segment.fin()));
         if segment.fin() {
             let fin = if doubt.is_none() { &mut self.fin } else { &mut self.doubtful_fin };
             fin.get_or_insert(end);
@@ -379,8 +380,10 @@ impl Side {
 
     /// Hands on the piece that is next, if it is there and believed.
     fn hand_on_next(&mut self, answered: bool, steps: &mut dyn FnMut(Step<'_>)) -> bool {
-        let (acked, next) = (self.acked, self.next);
-        let sure = self.pieces.take(next, i64::MAX, |trust| trust == Trust::Sure || !answered);
+        // An acknowledgement behind the end counts the FIN, not a byte.
+        let (next, end) = (self.next, self.fin.unwrap_or(i64::MAX));
+        let acked = self.acked.min(end);
+        let sure = self.pieces.take(next, end, |trust| trust == Trust::Sure || !answered);
         let Some(piece) = sure.or_else(|| self.pieces.take(next, acked, |_| true)) else { return false };
         if piece.trust == Trust::Doubtful && answered {
             // Acknowledged, so it arrived: a TTL like that suffices.
