@@ -5,6 +5,8 @@
 //! Source: the fields are a contract, see `docs/streams.md`.
 //! Read next: `plugins/api/src/processor.rs`.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tripline_plugin::{Chunk, Direction, End, Findings, Follower, Processor, Stream, stamp};
@@ -41,7 +43,12 @@ struct Sum {
 
 impl Sum {
     fn hex(&self) -> String {
-        self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hex = String::with_capacity(64);
+        for byte in self.hash.clone().finalize() {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 }
 

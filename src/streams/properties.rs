@@ -56,7 +56,7 @@ proptest! {
             }
         }
         story.close(TEXT.len() as i64);
-        prop_assert_eq!(story.to_server(), (TEXT.to_owned(), End::Closed));
+        prop_assert_eq!(story.end(), (TEXT.to_owned(), End::Closed));
     }
 
     #[test]
@@ -78,7 +78,7 @@ proptest! {
             story.client(at as i64, &TEXT[at..at + len]);
         }
         story.close(TEXT.len() as i64);
-        prop_assert_eq!(story.to_server(), (TEXT.to_owned(), End::Closed));
+        prop_assert_eq!(story.end(), (TEXT.to_owned(), End::Closed));
     }
 
     #[test]
@@ -92,7 +92,7 @@ proptest! {
         }
         for (by, flags, at, acked, len, ttl, [window, urgent]) in segments {
             let told = story.told(by, flags, at, acked, &TEXT[..len]);
-            story.send(&Told { ttl, window, urgent, ..told });
+            story.send(&Told { window, urgent, ttl, ..told });
             story.now += i64::from(window) * 100_000;
         }
         story.heard();

@@ -3,7 +3,10 @@
 //! In: segments, told with offsets from each side's beginning. Out: what a follower of the stream was given.
 //! Read next: `stories.rs`.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
 
 use tripline_plugin::{Chunk, Direction, End, Findings, Follower, Processor, Stream};
 
@@ -70,11 +73,11 @@ impl Follower for Scribe {
     }
 
     fn urgent(&mut self, _: &Stream, direction: Direction, _: u64, byte: u8, _: &mut Findings) {
-        self.of(direction).push_str(&format!("<{}>", char::from(byte)));
+        self.of(direction).extend(['<', char::from(byte), '>']);
     }
 
     fn gap(&mut self, _: &Stream, direction: Direction, _: u64, len: u64, _: &mut Findings) {
-        self.of(direction).push_str(&format!("[{len}]"));
+        write!(self.of(direction), "[{len}]").unwrap();
     }
 
     fn end(&mut self, _: &Stream, end: End, _: &mut Findings) {
@@ -218,7 +221,7 @@ impl Story {
     }
 
     /// What the client said on the one stream, and how that ended.
-    pub(super) fn to_server(self) -> (String, End) {
+    pub(super) fn end(self) -> (String, End) {
         let (heard, _) = self.heard();
         let [one] = heard.as_slice() else { panic!("one stream: {heard:?}") };
         (one.to_server.clone(), one.end.unwrap())

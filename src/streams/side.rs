@@ -125,7 +125,7 @@ impl Side {
     /// Begins with the byte of this sequence number. What was known before of segments is forgotten.
     pub(super) fn begin(&mut self, base: u32) {
         let &mut Self { scale, ttl, habit, heard, overlap, .. } = self;
-        *self = Self { base, scale, ttl, habit, heard, overlap, ..Self::default() };
+        *self = Self { base, scale, ttl, habit, overlap, heard, ..Self::default() };
         // Until the receiver says what it takes, what every receiver takes.
         (self.edge, self.window) = (65_535, 65_535);
     }
@@ -207,15 +207,15 @@ impl Side {
         (value.wrapping_sub(recent) as i32) < 0 && segment.clock.since(since) < STAMP_IS_OLD
     }
 
-    /// What an acknowledgement of this direction's bytes means; `None` when it is none of a receiver of this stream.
-    pub(super) fn judge_ack(&self, ack: u32) -> Option<Option<Doubt>> {
+    /// Where an acknowledgement of this direction's bytes lies.
+    pub(super) fn place_of_ack(&self, ack: u32) -> Place {
         let acked = self.offset(ack);
         if !self.heard || (self.acked - self.window.max(BEYOND_WINDOW)..=self.sent).contains(&acked) {
-            Some(None)
+            Place::Here(None)
         } else if acked > self.sent && acked <= self.edge.saturating_add(1) {
-            Some(Some(Doubt::Acknowledgement))
+            Place::Here(Some(Doubt::Acknowledgement))
         } else {
-            None
+            Place::OutOfWindow
         }
     }
 

@@ -52,7 +52,7 @@ fn late_and_repeated_segments_change_nothing_and_numbers_may_wrap() {
         story.client(at, &text[at as usize..(at as usize + 10).min(36)]);
     }
     story.close(36);
-    assert_eq!(story.to_server(), said(text, End::Closed));
+    assert_eq!(story.end(), said(text, End::Closed));
 }
 
 /// What scans look like: streams that never were.
@@ -96,7 +96,7 @@ fn a_reset_counts_exactly_where_its_receiver_waits_for_it() {
         story.acked(5);
         story.wait(3);
         story.say(0, ACK, 5, 0, "");
-        assert_eq!(story.to_server(), said(text, if ended == 1 { End::Reset } else { End::Exiting }), "{at}");
+        assert_eq!(story.end(), said(text, if ended == 1 { End::Reset } else { End::Exiting }), "{at}");
     }
 }
 
@@ -107,7 +107,7 @@ fn an_inexact_reset_counts_when_silence_follows() {
     story.client(0, "data");
     story.reset(0, 9);
     story.wait(11);
-    assert_eq!(story.to_server(), said("data", End::Reset));
+    assert_eq!(story.end(), said("data", End::Reset));
 }
 
 /// Each sort of chaff comes before, and after, what the host really reads.
@@ -140,7 +140,9 @@ fn chaff_that_the_host_refuses_is_never_read() {
                 let mut beyond = Told { timestamp: Some(1_001), ..story.told(0, ACK, at * 4 + 4, 0, "YYYY") };
                 change(&mut beyond);
                 let order = if before { [&chaff, &beyond, &real] } else { [&real, &chaff, &beyond] };
-                order.into_iter().for_each(|told| story.send(told));
+                for told in order {
+                    story.send(told);
+                }
                 let ack = Told { timestamp: Some(1_001), ..story.told(1, ACK, 0, at * 4 + 4, "") };
                 story.send(&ack);
             }
@@ -178,7 +180,7 @@ fn what_lies_beyond_the_window_is_not_read() {
         story.acked(4);
         story.client(4 + at, "chaff");
         story.close(4);
-        assert_eq!(story.to_server(), said("data", End::Closed), "{at}");
+        assert_eq!(story.end(), said("data", End::Closed), "{at}");
     }
 }
 
@@ -198,7 +200,7 @@ fn a_closed_window_takes_nothing() {
     story.client(60_000, "real!");
     story.acked(60_005);
     story.close(60_005);
-    let (text, end) = story.to_server();
+    let (text, end) = story.end();
     assert_eq!((&text[59_998..], end), ("bbreal!", End::Closed));
 }
 
@@ -226,7 +228,7 @@ fn missing_bytes_are_a_gap_and_no_end() {
     story.wait(2);
     story.client(15, "fourth");
     story.close(21);
-    assert_eq!(story.to_server(), said("first[5]thirdfourth", End::Closed));
+    assert_eq!(story.end(), said("first[5]thirdfourth", End::Closed));
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn what_the_host_misses_too_is_waited_for() {
     story.client(5, " two ");
     story.acked(15);
     story.close(15);
-    assert_eq!(story.to_server(), said("first two third", End::Closed));
+    assert_eq!(story.end(), said("first two third", End::Closed));
 }
 
 #[test]
@@ -252,7 +254,7 @@ fn urgent_bytes_come_beside_the_stream() {
         story.send(&told);
     }
     story.close(9);
-    assert_eq!(story.to_server(), said("ab<c>d<e>fgh<i>", End::Closed));
+    assert_eq!(story.end(), said("ab<c>d<e>fgh<i>", End::Closed));
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn overlaps_go_by_the_policy_of_who_reads_them() {
         story.client(2, "LAST");
         story.client(0, "f");
         story.close(6);
-        assert_eq!(story.to_server(), said(text, End::Closed), "{overlap}");
+        assert_eq!(story.end(), said(text, End::Closed), "{overlap}");
     }
 }
 
@@ -284,7 +286,7 @@ fn a_handshake_with_false_numbers_beside_the_true_ones_is_seen_through() {
     story.say(0, SYN, 3_000, 0, "");
     story.client(4, " goes on");
     story.close(12);
-    assert_eq!(story.to_server(), said("data goes on", End::Closed));
+    assert_eq!(story.end(), said("data goes on", End::Closed));
 }
 
 #[test]
@@ -296,7 +298,7 @@ fn a_reset_that_the_client_does_not_obey_refuses_nothing() {
     story.say(0, ACK, 0, 0, "");
     story.client(0, "data");
     story.close(4);
-    assert_eq!(story.to_server(), said("data", End::Closed));
+    assert_eq!(story.end(), said("data", End::Closed));
 }
 
 #[test]
@@ -308,7 +310,7 @@ fn both_may_begin_and_data_may_come_with_the_first() {
     story.say(1, SYN | ACK, -1, 0, "");
     story.say(0, ACK, 0, 0, "data");
     story.close(4);
-    assert_eq!(story.to_server(), said("data", End::Closed));
+    assert_eq!(story.end(), said("data", End::Closed));
 
     for (acked, text) in [(4, "fastdata"), (0, "data")] {
         let mut story = Story::new();
@@ -316,7 +318,7 @@ fn both_may_begin_and_data_may_come_with_the_first() {
         story.say(1, SYN | ACK, -1, acked, "");
         story.say(0, ACK, acked, 0, "data");
         story.close(acked + 4);
-        assert_eq!(story.to_server(), said(text, End::Closed), "{acked} bytes on the SYN were taken");
+        assert_eq!(story.end(), said(text, End::Closed), "{acked} bytes on the SYN were taken");
     }
 }
 
@@ -338,7 +340,7 @@ fn a_stream_is_met_under_way_and_one_side_is_enough() {
     story.client(4, "sided");
     story.wait(2);
     story.client(9, " talk");
-    assert_eq!(story.to_server(), said("one sided talk", End::Exiting));
+    assert_eq!(story.end(), said("one sided talk", End::Exiting));
 }
 
 #[test]
@@ -378,7 +380,7 @@ fn a_sender_that_leaves_checksums_to_its_card_is_recognised() {
     story.send(&unfinished(story.told(0, ACK, 0, 0, "bytes")));
     // Another part of the system, which does not offload.
     story.reset(0, 5);
-    assert_eq!(story.to_server(), said("bytes", End::Reset));
+    assert_eq!(story.end(), said("bytes", End::Reset));
 }
 
 #[test]
@@ -392,7 +394,7 @@ fn a_stream_on_which_nobody_speaks_is_over_in_the_end() {
     assert_eq!(story.ended(), 1);
     story.wait(60);
     assert_eq!(story.table.held(), 0, "and then forgotten");
-    assert_eq!(story.to_server(), said("data", End::TimedOut));
+    assert_eq!(story.end(), said("data", End::TimedOut));
 }
 
 #[test]
@@ -419,5 +421,5 @@ fn a_syn_with_fin_or_garbage_does_no_harm() {
     story.say(0, ACK | FIN, 0, 0, "all in one");
     story.say(0, ACK, 10, 0, "behind the end");
     story.say(1, ACK | FIN, 0, 11, "");
-    assert_eq!(story.to_server(), said("all in one", End::Closed));
+    assert_eq!(story.end(), said("all in one", End::Closed));
 }

@@ -393,13 +393,11 @@ impl Stream {
                 return Outcome::Goes;
             }
         };
-        match other.judge_ack(segment.ack) {
-            Some(doubtful) => doubt = doubt.or(doubtful),
-            None => {
-                to.counts.meet(Fate::FalseAck);
-                return Outcome::Goes;
-            }
-        }
+        let Place::Here(doubtful) = other.place_of_ack(segment.ack) else {
+            to.counts.meet(Fate::FalseAck);
+            return Outcome::Goes;
+        };
+        doubt = doubt.or(doubtful);
         // Where a SYN was missed nobody knows the shift; the largest refuses nothing.
         let window = i64::from(segment.window) << own.scale.unwrap_or(14);
         match doubt {
@@ -441,7 +439,7 @@ impl Stream {
         if own.heard || segment.rst() {
             return None;
         }
-        if other.judge_ack(segment.ack).is_none() && midstream && !proven {
+        if other.place_of_ack(segment.ack) == Place::OutOfWindow && midstream && !proven {
             // Both cannot be of one stream, and what came first was believed too soon.
             let data = segment.len > 0;
             return Some(if data { Outcome::Renews(End::TimedOut, None) } else { Outcome::Goes });
@@ -489,13 +487,12 @@ impl Stream {
             self.challenger = Some((Box::new(Opening::of(segment)), from));
             return Outcome::Goes;
         }
-        match self.challenger.take_if(|(opening, by)| *by != from && opening.is_answered_by(segment.ack)) {
-            Some(challenger) => Outcome::Renews(End::TimedOut, Some(challenger)),
-            None => {
-                to.counts.meet(Fate::WrongHandshake);
-                Outcome::Goes
-            }
+        let answered = self.challenger.take_if(|(opening, by)| *by != from && opening.is_answered_by(segment.ack));
+        if answered.is_some() {
+            return Outcome::Renews(End::TimedOut, answered);
         }
+        to.counts.meet(Fate::WrongHandshake);
+        Outcome::Goes
     }
 
     fn read_after_end(&mut self, segment: &Segment<'_>, from: usize, to: &mut Listeners<'_>) -> Outcome {
