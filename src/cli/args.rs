@@ -333,10 +333,9 @@ pub struct Streams {
     #[arg(long)]
     pub merge: bool,
 
-    /// Only frames for which this expression holds: the language of tcpdump, see pcap-filter(7).
-    /// Names of hosts are not looked up
-    #[arg(long, value_name = "EXPR")]
-    pub filter: Option<String>,
+    /// Which frames.
+    #[command(flatten)]
+    pub selection: Selection,
 
     /// No summary
     #[arg(short, long)]

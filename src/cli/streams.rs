@@ -28,9 +28,12 @@ use crate::{
 /// A filter that cannot be read: then nothing was done. Or standard output cannot be written to.
 pub fn streams(args: &args::Streams) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
-    let mut filter = job::filter(args.filter.as_deref(), &mut errors);
+    let (mut filter, window) = job::selection(&args.selection, &mut errors);
     errors.none_or(())?;
     let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default());
+    if let Some(window) = window {
+        archive = archive.within(window);
+    }
     if args.merge {
         archive = archive.merged();
     }
@@ -92,7 +95,9 @@ fn read(
             Pull::End => break,
         }
     }
-    intake.finish();
+    while intake.finish() {
+        tell(intake)?;
+    }
     tell(intake)?;
     Ok(outcome)
 }

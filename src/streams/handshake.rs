@@ -109,6 +109,7 @@ impl Handshake {
     /// A SYN that was seen before.
     pub(super) fn recall(&mut self, opening: Opening, from: usize) {
         if let Some(said) = self.said.get_mut(from) {
+            said.reserve_exact(1);
             said.push(opening);
         }
     }
@@ -148,6 +149,8 @@ impl Handshake {
             // The first is what most handshakes go by; the latest is what a retry goes by.
             said.remove(1);
         }
+        // Nearly always the only one.
+        said.reserve_exact(1);
         said.push(new);
     }
 

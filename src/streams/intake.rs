@@ -17,7 +17,7 @@ use crate::{
     config::Unreadable,
     decode::{self, Marks, Packet, Transport, icmp, transport::protocol},
     defragment::{self, Defragmenter, Fragment, Limits, Policies, Verdict},
-    source::Frame,
+    source::{Frame, Time},
 };
 
 /// What becomes of segments with wrong checksums.
@@ -75,8 +75,15 @@ impl Default for Settings {
 
 /// Takes frames and drives processors.
 pub struct Intake {
-    table: Table,
     defragmenter: Defragmenter,
+    /// The clock at the latest frame.
+    last: Time,
+    whole: Whole,
+}
+
+/// What takes whole datagrams.
+struct Whole {
+    table: Table,
     checksums: Checksums,
     /// What the processors want, all together.
     levels: Levels,
@@ -93,8 +100,9 @@ impl Intake {
             tcp: all.tcp | one.tcp,
         });
         let Settings { policies, checksums, memory } = settings;
-        let defragmenter = Defragmenter::new(Limits::default());
-        Self { table: Table::new(memory, policies, processors), defragmenter, checksums, levels }
+        let defragmenter = Defragmenter::new(Limits::default()).following(policies.clone());
+        let table = Table::new(memory, policies, processors);
+        Self { defragmenter, last: Time::default(), whole: Whole { table, checksums, levels } }
     }
 
     /// The next frame; its errors are decode's to count.
@@ -107,34 +115,35 @@ impl Intake {
     /// The next frame, which was decoded already.
     pub fn packet(&mut self, packet: &Packet, frame: &Frame<'_>) {
         let arrival = Arrival::of(frame);
+        self.last = arrival.now;
         if packet.fragment.is_none() {
-            return self.whole(packet, frame.bytes, arrival);
+            return self.whole.read(packet, frame.bytes, arrival);
         }
         let payload = packet.payload.of_bytes(frame.bytes);
         let Some(fragment) = Fragment::of(packet, payload, frame.stamp, frame.clock, frame.seq) else { return };
-        // Lent from the defragmenter, which the rest of this must not touch.
-        let mut defragmenter = std::mem::take(&mut self.defragmenter);
-        if let Verdict::Whole(datagram) = defragmenter.push(&fragment) {
-            self.whole(&datagram.packet(), datagram.payload, arrival);
+        // Hosts drop what has not all its headers in the first fragment (RFC 7112).
+        if let Verdict::Whole(datagram) = self.defragmenter.push(&fragment)
+            && !datagram.headless
+        {
+            self.whole.read(&datagram.packet().0, datagram.payload, arrival);
         }
-        self.defragmenter = defragmenter;
     }
 
-    /// The input is over.
-    pub fn finish(&mut self) {
-        self.defragmenter.finish();
-        self.table.finish();
+    /// The input is over. To be called until it says false; findings are to be taken after each call.
+    pub fn finish(&mut self) -> bool {
+        self.defragmenter.finish(self.last);
+        self.whole.table.finish()
     }
 
     /// What processors have told; to be taken at each packet.
     pub fn findings(&mut self) -> &mut Findings {
-        &mut self.table.findings
+        &mut self.whole.table.findings
     }
 
     /// What became of segments and streams.
     #[must_use]
     pub fn counts(&self) -> &Counts {
-        &self.table.counts
+        &self.whole.table.counts
     }
 
     /// What became of fragments.
@@ -146,11 +155,13 @@ impl Intake {
     /// Bytes of memory for streams; not above [`Settings::memory`].
     #[must_use]
     pub fn held(&self) -> usize {
-        self.table.held()
+        self.whole.table.held()
     }
+}
 
+impl Whole {
     /// A whole datagram; `bytes` are those that its payload was found in.
-    fn whole(&mut self, packet: &Packet, bytes: &[u8], arrival: Arrival) {
+    fn read(&mut self, packet: &Packet, bytes: &[u8], arrival: Arrival) {
         if self.levels.ip {
             self.tell_ip(packet, bytes, arrival);
         }

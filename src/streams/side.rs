@@ -341,6 +341,9 @@ impl Side {
             let Some(end) = self.hole(answered) else { break };
             self.skip(end, steps);
         }
+        if self.ends_unseen() {
+            self.fin = Some(self.next);
+        }
         self.pieces.clear()
     }
 
@@ -408,8 +411,16 @@ impl Side {
         self.next += bytes.len() as i64;
     }
 
+    /// Its receiver acknowledged one more than was seen, and nothing follows: a FIN that the capture lacks.
+    fn ends_unseen(&self) -> bool {
+        self.fin.is_none() && self.pieces.is_empty() && self.acked == self.next + 1
+    }
+
     /// Where the bytes end that are missing from `next` on and will not come.
     fn hole(&self, answered: bool) -> Option<i64> {
+        if answered && self.ends_unseen() {
+            return None;
+        }
         let first = self.pieces.first();
         let known = if answered { self.acked } else { first? };
         let end = known.min(first.unwrap_or(i64::MAX)).min(self.fin.unwrap_or(i64::MAX));

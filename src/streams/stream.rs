@@ -34,8 +34,9 @@ const IDLE_RESET: i64 = 10 * Time::SECOND;
 /// Late copies of what is over: twice what Linux takes for the life of a segment.
 const OVER: i64 = 60 * Time::SECOND;
 
-/// What a stream costs besides what waits in it: itself, its places in the tables with their slack.
-pub(super) const STREAM_COST: usize = size_of::<Stream>() + 256;
+/// What a stream costs besides what waits in it: itself, its places in the tables and that of its client, with their
+/// slack (measured: a map that has just doubled is half empty).
+pub(super) const STREAM_COST: usize = size_of::<Stream>() + 448;
 
 /// What became of a stream by a segment or by time.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,12 +102,11 @@ impl Stream {
     }
 
     /// Begins with a SYN that was seen before.
-    pub(super) fn with_opening(mut self, opening: Opening, from: usize) -> Self {
+    pub(super) fn recall(&mut self, opening: Opening, from: usize) {
         self.about.start = opening.stamp.0;
         if let Phase::Opening(handshake) = &mut self.phase {
             handshake.recall(opening, from);
         }
-        self
     }
 
     /// Whether what a sender sent can be its own, by its checksum.

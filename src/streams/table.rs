@@ -45,6 +45,9 @@ const PROVEN: usize = 1;
 /// How many of the oldest are looked at to find one that may go.
 const CANDIDATES: usize = 16;
 
+/// How many streams end at one segment, at most: what is told of them is taken in between.
+const AT_ONCE: usize = 1024;
+
 /// What one stream may keep of bytes before their turn: a sixteenth of its pool.
 const STREAM_SHARE: usize = 16;
 /// What the streams of one client may keep so, together: a quarter.
@@ -78,12 +81,14 @@ struct Pool {
 
 /// All streams.
 pub(super) struct Table {
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<Key, Box<Entry>>,
     pools: [Pool; 2],
     /// Memory by client; of IPv6 by /64.
     sources: HashMap<Address, usize>,
     policies: Policies,
     created: u64,
+    /// At the end of the input: who is still to end, the last one first.
+    leaving: Option<Vec<(u64, Key)>>,
     pub(super) processors: Vec<Box<dyn Processor>>,
     pub(super) findings: Findings,
     pub(super) counts: Counts,
@@ -98,6 +103,7 @@ impl Table {
             sources: HashMap::new(),
             policies,
             created: 0,
+            leaving: None,
             processors,
             findings: Findings::default(),
             counts: Counts::default(),
@@ -109,6 +115,10 @@ impl Table {
         self.expire(now);
         self.counts.segments += 1;
         let key = Key::of(segment.src, segment.dst);
+        if self.entries.get(&key).is_some_and(|entry| entry.stream.due() <= now) {
+            // Its turn has not come yet, but it must not hear what comes after its end.
+            self.settle(key, now);
+        }
         if self.entries.contains_key(&key) {
             self.go_on(key, segment);
         } else {
@@ -128,12 +138,15 @@ impl Table {
         }
     }
 
-    /// The input is over: so are all streams, in the order in which they began.
-    pub(super) fn finish(&mut self) {
-        let mut all: Vec<_> = self.entries.iter().map(|(key, entry)| (entry.number, *key)).collect();
-        all.sort_unstable();
-        for (_, key) in all {
-            let Self { entries, processors, findings, counts, .. } = self;
+    /// The input is over: so are all streams, in the order in which they began. Ends some, and says whether there are more.
+    pub(super) fn finish(&mut self) -> bool {
+        let Self { entries, processors, findings, counts, leaving, .. } = self;
+        let leaving = leaving.get_or_insert_with(|| {
+            let mut all: Vec<_> = entries.iter().map(|(key, entry)| (entry.number, *key)).collect();
+            all.sort_unstable_by(|one, other| other.cmp(one));
+            all
+        });
+        for (_, key) in leaving.split_off(leaving.len().saturating_sub(AT_ONCE)).into_iter().rev() {
             let Some(mut entry) = entries.remove(&key) else { continue };
             let mut to = Listeners { processors, findings, counts };
             if !entry.stream.is_over() {
@@ -141,10 +154,14 @@ impl Table {
                 entry.stream.end(end, &mut to);
             }
         }
+        if !leaving.is_empty() {
+            return true;
+        }
         self.sources.clear();
         for pool in &mut self.pools {
             (pool.used, pool.order) = (0, BTreeSet::new());
         }
+        false
     }
 
     /// Memory for all streams; never above the budget for longer than a segment.
@@ -152,20 +169,25 @@ impl Table {
         self.pools.iter().map(|pool| pool.used).sum()
     }
 
-    /// Does what is due by now, in the order in which it became due.
+    /// Does what is due by now, in the order in which it became due; not all of it when a pause made very much due.
     pub(super) fn expire(&mut self, now: Time) {
         for pool in [HALF_OPEN, PROVEN] {
-            while let Some((queued, _, key)) = self.first(pool)
-                && queued <= now
-            {
-                let Self { entries, processors, findings, counts, .. } = self;
-                let Some(entry) = entries.get_mut(&key) else { break };
-                let mut to = Listeners { processors, findings, counts };
-                let outcome = if entry.stream.due() <= now { entry.stream.settle(now, &mut to) } else { Outcome::Goes };
-                self.apply(key, outcome, None);
-                self.requeue(key, now);
+            for _ in 0..AT_ONCE {
+                let Some((_, _, key)) = self.first(pool).filter(|(queued, ..)| *queued <= now) else { break };
+                self.settle(key, now);
             }
         }
+    }
+
+    /// Does what is due of one stream, if anything is.
+    fn settle(&mut self, key: Key, now: Time) {
+        let Self { entries, processors, findings, counts, .. } = self;
+        let Some(entry) = entries.get_mut(&key) else { return };
+        if entry.stream.due() <= now {
+            let outcome = entry.stream.settle(now, &mut Listeners { processors, findings, counts });
+            self.apply(key, outcome, None);
+        }
+        self.requeue(key, now);
     }
 
     fn first(&self, pool: usize) -> Option<(Time, u64, Key)> {
@@ -229,7 +251,8 @@ impl Table {
         let stream = Stream::new(about, segment.clock, overlaps);
         let (number, queued) = (self.created, stream.due());
         self.created += 1;
-        self.entries.insert(key, Entry { stream, number, client, pool: HALF_OPEN, queued, cost: 0 });
+        let entry = Entry { stream, number, client, pool: HALF_OPEN, queued, cost: 0 };
+        self.entries.insert(key, Box::new(entry));
         if let Some(pool) = self.pools.get_mut(HALF_OPEN) {
             pool.order.insert((queued, number, key));
         }
@@ -252,9 +275,8 @@ impl Table {
                         let server = if client == segment.src { segment.dst } else { segment.src };
                         let by = if from == 0 { client } else { server };
                         self.create(key, by, segment);
-                        if let Some(mut entry) = self.entries.remove(&key) {
-                            entry.stream = entry.stream.with_opening(*opening, 0);
-                            self.entries.insert(key, entry);
+                        if let Some(entry) = self.entries.get_mut(&key) {
+                            entry.stream.recall(*opening, 0);
                         }
                         self.go_on(key, segment);
                     }
@@ -320,7 +342,7 @@ impl Table {
         let limit = self.pools.get(entry.pool).map_or(0, |pool| pool.limit);
         let used = self.sources.get(&source(entry.client)).copied().unwrap_or_default();
         let by_source = (limit / SOURCE_SHARE).saturating_sub(used);
-        (limit / STREAM_SHARE).saturating_sub(entry.cost - STREAM_COST.min(entry.cost)).min(by_source)
+        (limit / STREAM_SHARE).saturating_sub(entry.cost.saturating_sub(STREAM_COST)).min(by_source)
     }
 
     /// Gives up one stream of a pool. False when it is empty.

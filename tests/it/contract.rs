@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::{fed, tripline};
 
 /// The commands, and the flags of each.
-const COMMANDS: [(&str, &[&str]); 6] = [
+const COMMANDS: [(&str, &[&str]); 7] = [
     (
         "read",
         &[
@@ -38,6 +38,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
     ),
     ("watch", &["--interface", "-i", "--filter", "--memory", "--rules", "--user"]),
     ("packets", &["since", "until", "filter"]),
+    ("streams", &["--overlap", "--checksums", "--follow"]),
     ("plugins", &[]),
     ("interfaces", &[]),
     ("sample-events", &[]),

@@ -48,6 +48,8 @@ mod presets;
 mod rules;
 // Who moves from scanlogd gets its lines.
 mod scanlogd;
+// What hosts said to each other, whatever an evader mixes in.
+mod streams;
 // Two commands do it all on a bare machine.
 mod setup;
 // No link and no tunnel hides a scan; tenants and copies are told apart.

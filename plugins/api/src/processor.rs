@@ -259,8 +259,8 @@ impl Levels {
     pub const TCP: Self = Self { ip: false, udp: false, tcp: true };
 }
 
-/// Reads what hosts say to each other. All calls come from one thread, in the order of the packets; a panic is the
-/// end of the processor, and the program goes on.
+/// Reads what hosts say to each other. All calls come from one thread, in the order of the packets. Whatever hosts say,
+/// it must not panic: that would end the program.
 pub trait Processor: Send {
     /// What it wants to be called for. Asked once.
     fn levels(&self) -> Levels {
