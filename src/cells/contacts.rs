@@ -39,6 +39,8 @@ pub enum State {
     Traced,
     /// A datagram that came to the cell's own address: what goes back on it is an answer.
     Incoming,
+    /// Nobody has knocked yet: FTP's control channel has named the door.
+    Promised,
 }
 
 impl State {
@@ -82,7 +84,8 @@ pub struct Contact {
     last: u32,
     /// TCP sequence number of the probe.
     pub isn: u32,
-    /// Pending: the number that an answer must echo. Open: the target's sequence number.
+    /// Pending: the number that an answer must echo. Open: the target's sequence number. Completed: how many bytes the
+    /// source has sent.
     pub echo: u32,
     port: u16,
     /// Source port of the probe.
@@ -149,7 +152,7 @@ impl Contact {
         const HOUR: u32 = 60 * MINUTE;
         let deserves = match self.state {
             State::Incoming | State::Traced => 0,
-            State::Completed | State::Ended | State::Reset | State::Emptied => MINUTE,
+            State::Completed | State::Ended | State::Reset | State::Emptied | State::Promised => MINUTE,
             State::Open => 5 * MINUTE,
             State::Silent => 2 * HOUR,
             State::Closed | State::Unreachable => 8 * HOUR,

@@ -25,6 +25,8 @@ pub struct Knock {
     pub stamp: Time,
     /// TCP sequence number of the probe.
     pub isn: u32,
+    /// Bytes that the source had sent when it closed the connection.
+    pub said: u32,
     /// Port, or what stands for it.
     pub port: u16,
     /// Source port of the probe.
@@ -68,7 +70,7 @@ impl Knock {
             State::Open | State::Reset | State::Emptied | State::Completed | State::Ended => Outcome::Open,
             State::Closed => Outcome::Closed,
             State::Unreachable => Outcome::Unreachable,
-            State::Pending | State::Silent | State::Traced | State::Incoming => Outcome::Silent,
+            State::Pending | State::Silent | State::Traced | State::Incoming | State::Promised => Outcome::Silent,
         };
         let after = match contact.state {
             State::Reset => After::Reset,
@@ -82,6 +84,7 @@ impl Knock {
             target: door.target,
             stamp: contact.first,
             isn: contact.isn,
+            said: if contact.state == State::Completed { contact.echo } else { 0 },
             port: door.port,
             src_port: contact.src_port,
             marks: contact.marks,

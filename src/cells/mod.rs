@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod knock;
 pub mod outcome;
 pub mod paths;
+pub mod promised;
 #[cfg(test)]
 mod properties;
 pub mod report;
@@ -40,8 +41,9 @@ use crate::{
         copies::Copies,
         deadlines::{Appointment, Awaited, Chore, Deadlines, Due},
         knock::{After, Knock},
-        outcome::{Outcome, UDP, Word, answer, door_of, echo_of, echoes},
+        outcome::{Outcome, TCP, UDP, Word, answer, door_of, echo_of, echoes},
         paths::Paths,
+        promised::Promised,
         senders::{Senders, tail},
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
@@ -116,6 +118,7 @@ pub struct Cell {
     paths: Paths,
     copies: Copies,
     senders: Senders,
+    promised: Promised,
     early: u64,
     reports: Vec<Report>,
 }
@@ -154,6 +157,7 @@ impl Cell {
             paths: Paths::default(),
             copies: Copies::new(thresholds.copies),
             senders: Senders::default(),
+            promised: Promised::default(),
             early: 0,
             reports: Vec::new(),
             key,
@@ -266,14 +270,14 @@ impl Cell {
                 if let Some(scan) = suspect.scan_mut(technique) {
                     introduce(scan, source, &self.senders, &self.contacts, &self.key);
                     let moment = Moment { clock: now, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
-                    self.reports.push(report(scan, source, moment, What::Suspicion));
+                    self.reports.push(report(scan, source, &self.promised, moment, What::Suspicion));
                 }
             }
         }
         for suspect in self.suspects.drain() {
             for scan in suspect.scans {
                 let moment = Moment { clock: now, seq: u64::MAX, stamp: scan.evidence.end, vlan: scan.vlan };
-                self.reports.push(report(&scan, suspect.source, moment, What::Ended));
+                self.reports.push(report(&scan, suspect.source, &self.promised, moment, What::Ended));
             }
         }
     }
@@ -293,7 +297,7 @@ impl Cell {
     /// A probe: a first contact, or a repeat of one. Tells the state of the contact.
     fn probe(&mut self, o: &Observation, technique: Technique) -> State {
         let door = door_of(o, technique);
-        let mut again = Marks::default();
+        let mut before = Marks::default();
         let (slot, contact) = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
             Some(Found::New(slot, contact)) => (slot, contact),
             // Another way of knocking at a door that has been judged is a first contact of its own. And a probe that
@@ -303,8 +307,15 @@ impl Cell {
                     || contact.state == State::Traced =>
             {
                 contact.state = State::Pending;
-                again = Marks::AGAIN;
+                before = Marks::AGAIN;
                 self.settled.fill(0);
+                (slot, contact)
+            }
+            Some(Found::Known(slot, contact)) if contact.state == State::Promised => {
+                (contact.state, before) = (State::Pending, contact.marks);
+                if let (true, Some(by)) = (before.has(Marks::BOUNCED), (contact.isn != 0).then_some(contact.isn)) {
+                    self.promised.prompt(o.src, Address::v4(by.to_be_bytes()));
+                }
                 (slot, contact)
             }
             Some(Found::Known(_, contact)) => {
@@ -357,7 +368,7 @@ impl Cell {
         contact.ttl = o.ttl;
         contact.tos = o.tos;
         contact.marks = o.marks.with_sign(fingerprint::sign(o));
-        contact.marks.set(again);
+        contact.marks.set(before);
         self.senders.note(o);
         self.give_up(o.clock);
         let awaited =
@@ -419,6 +430,10 @@ impl Cell {
                 After::Ended => State::Ended,
                 _ => State::Completed,
             };
+            contact.echo = sent;
+            if contact.marks.has(Marks::EXPECTED) && after != After::Reset {
+                return false;
+            }
             let knock = Knock::of(contact);
             self.follow_up(door.source, &knock, Moment::of(o));
         } else if o.src_port == contact.src_port && !contact.marks.has(Marks::ASTRAY) {
@@ -444,6 +459,10 @@ impl Cell {
             }
             return false;
         }
+        if o.kind == Kind::DataDoor {
+            self.expect(o);
+            return false;
+        }
         let Some((door, word)) = answer(o) else { return false };
         match self.contacts.find(&self.key, &door, o.clock) {
             Some((slot, contact)) if contact.state.is_unanswered() && echoes(o, contact) => {
@@ -455,7 +474,31 @@ impl Cell {
                 self.unasked_reset(o, &door);
                 false
             }
-            None => false,
+            None => {
+                // A SYN-ACK out of the blue: backscatter, or one who reads an idle host's counters.
+                if o.kind == Kind::Tcp && word == Word::Open {
+                    self.promised.prompt(o.dst, o.src);
+                }
+                false
+            }
+        }
+    }
+
+    /// One of its addresses is told by FTP's control channel where to knock. At a port that a client takes for data, of
+    /// the one who says so, that is expected. A port that none takes means a bounce, whosever it is; another's
+    /// port means little: servers exchange files, and translators forget to change addresses.
+    fn expect(&mut self, o: &Observation) {
+        let target = if o.tcp_seq == 0 { o.src } else { Address::v4(o.tcp_seq.to_be_bytes()) };
+        let (port, bounces) = (o.src_port, o.src_port < FIRST_UNPRIVILEGED);
+        if target != o.src && !bounces {
+            return;
+        }
+        let door = Door { source: o.dst, target, port, protocol: TCP, incoming: false };
+        if let Some(Found::New(_, contact)) = self.contacts.find_or_insert(&self.key, &door, o.clock) {
+            contact.state = State::Promised;
+            contact.marks = if bounces { Marks::BOUNCED } else { Marks::EXPECTED };
+            contact.isn = o.src.as_v4().unwrap_or(0);
+            self.give_up(o.clock);
         }
     }
 
@@ -532,6 +575,9 @@ impl Cell {
     fn conclude(&mut self, slot: Slot, contact: &Contact, silent: bool, moment: Moment) {
         let source = contact.door().source;
         let knock = Knock::of(contact);
+        if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
+            return;
+        }
         let t = Arc::clone(&self.thresholds);
         if let Some(suspect) = self.suspects.get_mut(source) {
             if silent {
@@ -543,7 +589,8 @@ impl Cell {
         } else if !silent {
             let earlier = self.waiting.take(&self.key, source);
             let earlier = earlier.and_then(|slot| self.contacts.at(slot)).filter(|c| c.door().source == source);
-            let earlier = earlier.filter(|c| c.state != State::Pending).map(|c| Knock::of(c));
+            let earlier =
+                earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
             let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) else {
                 self.waiting.insert(&self.key, source, slot);
                 return;
@@ -580,7 +627,7 @@ impl Cell {
                     scan.tunnel = path.tunnel.map(Box::new);
                 }
                 introduce(scan, source, &self.senders, &self.contacts, &self.key);
-                self.reports.push(report(scan, source, moment, What::Suspicion));
+                self.reports.push(report(scan, source, &self.promised, moment, What::Suspicion));
                 if scan.quiet_at.is_none() {
                     let (quiet_at, day) = (scan.last.after(quiet), scan.day);
                     scan.quiet_at = Some(quiet_at);
@@ -589,11 +636,11 @@ impl Cell {
                 }
             }
         }
-        let reports = &mut self.reports;
+        let (reports, promised) = (&mut self.reports, &self.promised);
         self.suspects.settle(source, |gone| {
             for scan in &gone.scans {
                 let moment = Moment { stamp: scan.evidence.end, vlan: scan.vlan, ..moment };
-                reports.push(report(scan, gone.source, moment, What::Ended));
+                reports.push(report(scan, gone.source, promised, moment, What::Ended));
             }
         });
     }
@@ -624,13 +671,13 @@ impl Cell {
                 self.appoint((quiet_at, source, technique, chore));
             }
             Chore::Quiet => {
-                self.reports.push(report(scan, source, moment, What::Ended));
+                self.reports.push(report(scan, source, &self.promised, moment, What::Ended));
                 suspect.scans.retain(|scan| scan.technique != technique);
             }
             Chore::Day => {
                 let day = due.after(86_400 * Time::SECOND);
                 scan.day = day;
-                self.reports.push(report(scan, source, moment, What::Day));
+                self.reports.push(report(scan, source, &self.promised, moment, What::Day));
                 self.appoint((day, source, technique, chore));
             }
             Chore::Review => {}
@@ -691,7 +738,13 @@ fn introduce(scan: &mut Scan, source: Address, senders: &Senders, contacts: &Con
         contacts.peek(key, &asked).is_some_and(|c| c.state.is_answered() && c.isn == tail(scan.mac));
 }
 
-fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>) -> What) -> Report {
+fn report(
+    scan: &Scan,
+    source: Address,
+    promised: &Promised,
+    moment: Moment,
+    what: fn(Box<Suspicion>) -> What,
+) -> Report {
     let Moment { clock, seq, stamp, .. } = moment;
     let what = what(Box::new(Suspicion {
         technique: scan.technique,
@@ -703,6 +756,7 @@ fn report(scan: &Scan, source: Address, moment: Moment, what: fn(Box<Suspicion>)
         vlan: scan.vlan,
         tunnel: scan.tunnel.clone(),
         mac: scan.mac,
+        prompter: promised.prompter(source),
     }));
     Report { clock, seq, source, what }
 }

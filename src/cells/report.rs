@@ -76,6 +76,8 @@ pub struct Suspicion {
     pub tunnel: Option<Box<Tunnel>>,
     /// The sender's link address then.
     pub mac: [u8; 6],
+    /// Who makes the source knock, where that was seen.
+    pub prompter: Option<Address>,
 }
 
 impl Report {

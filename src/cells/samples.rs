@@ -121,6 +121,7 @@ pub(crate) fn knock(target: u8, port: u16, outcome: Outcome) -> Knock {
         target: host(target),
         stamp: Time(i64::from(target) * Time::SECOND + i64::from(port)),
         isn: u32::from(target) << 16 | u32::from(port),
+        said: 0,
         port,
         src_port: 40_000,
         marks: Marks::default(),
@@ -212,10 +213,10 @@ impl Story {
         self.see(probe).see(refusal(&probe))
     }
 
-    /// A SYN that is answered; the connection is used.
+    /// A SYN that is answered; the connection is used, at each port in another way.
     pub(crate) fn visit(&mut self, from: End, to: End) -> &mut Self {
         let probe = syn(from, to);
-        self.see(probe).see(welcome(&probe)).see(goodbye(&probe, 100))
+        self.see(probe).see(welcome(&probe)).see(goodbye(&probe, 100 + u32::from(to.1)))
     }
 
     /// The input ends.

@@ -15,7 +15,7 @@ use crate::{
         evidence::Evidence,
         knock::{After, Knock, Tally},
         outcome::Outcome,
-        technique::Technique,
+        technique::{FIRST_UNPRIVILEGED, Technique},
         walk::{Ground, Group, STEP, Shape},
     },
     decode::{Address, Marks, Tunnel},
@@ -217,7 +217,7 @@ impl Suspect {
         if knock.marks.has(Marks::AGAIN) && self.knocks.iter().any(|k| k.is_at_same_door(&knock)) {
             return Effect::None;
         }
-        let speaks = knock.failed() || self.repeats(&knock);
+        let speaks = knock.failed() || knock.marks.has(Marks::BOUNCED) || self.repeats(&knock);
         self.remember(knock);
         let ground = self.walk(&knock, speaks, t, |group| group.step(&knock));
         let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
@@ -239,15 +239,16 @@ impl Suspect {
             return Effect::None;
         }
         let same = |k: &&mut Knock| (k.technique, k.target, k.port) == (after.technique, after.target, after.port);
-        let speaks = matches!(after.after, After::Reset | After::Empty);
+        let mute = matches!(after.after, After::Reset | After::Empty);
+        let speaks = mute || self.says_the_same(after);
         match self.knocks.iter_mut().find(same) {
-            Some(knock) => knock.after = after.after,
+            Some(knock) => (knock.after, knock.said) = (after.after, after.said),
             // It had been let go as a visit that says nothing. Now it does.
             None if speaks => self.remember(*after),
             None => return Effect::None,
         }
-        let ground = self.walk(after, speaks, t, |group| group.then(after.after));
-        if speaks && let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == after.technique) {
+        let ground = self.walk(after, speaks, t, |group| group.then(after));
+        if mute && let Some(crowd) = self.crowds.iter_mut().find(|c| c.technique == after.technique) {
             crowd.mute += 1;
         }
         match ground {
@@ -343,6 +344,12 @@ impl Suspect {
         knock.technique.is_tcp() && lately.any(|k| (k.src_port, k.isn) == (knock.src_port, knock.isn))
     }
 
+    /// Whether as much was said to another door of the same host: services are spoken to each in its own way.
+    fn says_the_same(&self, after: &Knock) -> bool {
+        let same = |k: &Knock| (k.target, k.said) == (after.target, after.said) && k.port != after.port;
+        after.said != 0 && after.port < FIRST_UNPRIVILEGED && self.knocks.iter().any(same)
+    }
+
     /// Lets the groups of a knock take `step`; their ground for suspicion, if they give any. Groups are made when
     /// a member first says something (`speaks`): honest clients have none. What was there before counts then.
     fn walk(
@@ -381,7 +388,7 @@ impl Suspect {
         for k in &self.knocks {
             if group.holds(k) {
                 group.step(k);
-                group.then(k.after);
+                group.then(k);
             }
         }
         self.groups.push(group);

@@ -147,7 +147,9 @@ pub fn probes(o: &Observation) -> Option<Technique> {
         },
         Kind::ArpRequest => Some(Technique::Arp),
         Kind::Other => Some(Technique::IpProtocol),
-        Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply => None,
+        Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply | Kind::DataDoor => {
+            None
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         outcome::Outcome,
         technique::{FIRST_UNPRIVILEGED, Technique},
     },
-    decode::Address,
+    decode::{Address, Marks},
     presets::tripline::Thresholds,
 };
 
@@ -40,6 +40,10 @@ pub enum Ground {
     HalfOpen,
     /// Completed connections without a byte from the client, port after port.
     EmptyConnects,
+    /// Connections on which the client said equally much, to port after port of one host: it has nothing to say.
+    SameWords,
+    /// Doors that an FTP client had named and that no client listens at.
+    Bounced,
     /// Many hosts on one port, and a good part of them not there: nobody who knows where to go does that.
     Blind,
     /// Door after door that answered, each once and without a word: a list is being made.
@@ -74,6 +78,12 @@ pub struct Group {
     pub half_open: u32,
     /// Connections completed and closed without a byte.
     pub empty: u32,
+    /// Connections on which as many bytes were said as on the first one, that one included; and how many of them
+    /// went to a port that only a service has.
+    same_words: (u32, u32),
+    words: u32,
+    /// Doors that the source was made to knock at.
+    bounced: u32,
 }
 
 impl Group {
@@ -93,6 +103,9 @@ impl Group {
             flags: knock.flags,
             half_open: 0,
             empty: 0,
+            same_words: (0, 0),
+            words: 0,
+            bounced: 0,
         }
     }
 
@@ -113,6 +126,7 @@ impl Group {
             self.repeated += 1;
         }
         self.alike += u32::from(self.flags == knock.flags);
+        self.bounced += u32::from(knock.marks.has(Marks::BOUNCED));
         match knock.outcome {
             Outcome::Open => self.sum = self.sum.saturating_sub(STEP),
             // Noise is dropped by whoever gets it: only what is refused, or alike, tells.
@@ -132,10 +146,15 @@ impl Group {
     }
 
     /// What the source did with a door that had answered.
-    pub fn then(&mut self, after: After) {
-        match after {
+    pub fn then(&mut self, knock: &Knock) {
+        match knock.after {
             After::Reset => self.half_open += 1,
             After::Empty => self.empty += 1,
+            After::Spoke if knock.said != 0 && (self.words == 0 || self.words == knock.said) => {
+                self.words = knock.said;
+                let (all, listeners) = self.same_words;
+                self.same_words = (all + 1, listeners + u32::from(knock.port < FIRST_UNPRIVILEGED));
+            }
             After::Nothing | After::Spoke | After::Ended => {}
         }
     }
@@ -180,6 +199,14 @@ impl Group {
         }
         if self.half_open >= t.half_open {
             return Some(Ground::HalfOpen);
+        }
+        if self.bounced >= t.dishonest {
+            return Some(Ground::Bounced);
+        }
+        // Data connections may carry files of one length; they do not go to services.
+        let (same, listeners) = self.same_words;
+        if vertical && same >= t.empty_connects && 2 * listeners >= same {
+            return Some(Ground::SameWords);
         }
         (vertical && self.empty >= t.empty_connects).then_some(Ground::EmptyConnects)
     }

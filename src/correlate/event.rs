@@ -11,7 +11,7 @@ use tripline_plugin::event::{
 use crate::{
     cells::{
         Suspicion,
-        evidence::Evidence,
+        evidence::{Evidence, SAMPLE},
         technique::Technique,
         walk::{Ground, Shape},
     },
@@ -94,7 +94,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         tos: e.tos.filter(|_| s.technique != Technique::TcpAck && s.technique != Technique::Arp),
         source_ports: has_ports.then_some(e.source_ports),
         fragmented: e.marks.has(Marks::FRAGMENTED),
-        trust: e.trust(),
+        trust: trust(s),
         // A hop limit tells how far the sender is from where it was seen, and not when a tunnel lies between.
         on_link: s.technique == Technique::Arp
             || e.neighbour
@@ -177,6 +177,21 @@ pub fn flags(or: u8, and: u8) -> String {
         .collect()
 }
 
+/// Who makes the source knock, where there is somebody: not a target, whose late answers look the same.
+fn prompter(s: &Suspicion) -> Option<Address> {
+    let (targets, _) = s.evidence.targets();
+    let bounced = s.evidence.marks.has(Marks::BOUNCED);
+    s.prompter.filter(|by| bounced || targets <= SAMPLE as u64 && !s.evidence.target_sample.contains(by))
+}
+
+/// How far the source can be believed. An idle host does get the answers, but whoever uses it is another.
+fn trust(s: &Suspicion) -> Trust {
+    match s.evidence.trust() {
+        Trust::Reacted if prompter(s).is_some() => Trust::Spoofable,
+        trust => trust,
+    }
+}
+
 /// Why it was reported, for a person.
 fn reason(s: &Suspicion, life: &Life) -> String {
     let e = &s.evidence;
@@ -188,6 +203,8 @@ fn reason(s: &Suspicion, life: &Life) -> String {
         Ground::Repeated => Some("one source port and sequence number on many doors, as no kernel sends".to_owned()),
         Ground::HalfOpen => Some(format!("{} answers reset at once", e.resets)),
         Ground::EmptyConnects => Some(format!("{} connections closed without a byte sent", e.completed)),
+        Ground::SameWords => Some("equally much said to each, as to no two services".to_owned()),
+        Ground::Bounced => Some("at doors that an FTP client named and that no client listens at: a bounce".to_owned()),
         Ground::Once => Some("door after door once, without a word, and never again".to_owned()),
         Ground::Incoherent => Some("many hosts and ports without a pattern, nearly all in vain".to_owned()),
     };
@@ -198,14 +215,21 @@ fn reason(s: &Suspicion, life: &Life) -> String {
         (refused, silent) => format!("{refused} of {doors} first contacts refused, {silent} unanswered"),
     };
     let took = format!("in {}", duration(e.end.since(e.start)));
-    let reset = match (e.trust(), e.resets) {
+    let reset = match (trust(s), e.resets) {
         (Trust::Reacted, 1) => Some("it reset the one that answered".to_owned()),
         (Trust::Reacted, resets) => Some(format!("it reset all {resets} that answered")),
         (Trust::Confirmed, _) => Some("it completed handshakes".to_owned()),
         (Trust::Spoofable, _) => None,
     };
     let side = life.one_sided.then(|| "judged by counts: nothing is heard from the targets' network".to_owned());
-    let parts = [Some(format!("{outcomes} {took}")), ground, reset, hints(s), side];
+    let prompter = prompter(s).map(|by| {
+        if e.marks.has(Marks::BOUNCED) {
+            format!("made to by {by} over FTP")
+        } else {
+            format!("{by} sends it SYN-ACKs that it never asked for, as one does who scans by way of an idle host")
+        }
+    });
+    let parts = [Some(format!("{outcomes} {took}")), ground, reset, prompter, hints(s), side];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -263,6 +287,7 @@ mod tests {
             evidence,
             vlan: [12, 0],
             tunnel: None,
+            prompter: None,
             mac: [0; 6],
         }
     }

@@ -47,7 +47,7 @@ pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
         Ground::Dishonest | Ground::Repeated => !s.case.iter().all(is_from_service) || failures(s, terrain, t),
         // Anybody pings hosts here and there; whoever makes a list goes along a row.
         Ground::Once => s.technique.is_tcp() || are_neighbours(s.case.iter()),
-        Ground::HalfOpen | Ground::EmptyConnects => true,
+        Ground::HalfOpen | Ground::EmptyConnects | Ground::SameWords | Ground::Bounced => true,
     };
     Verdict { guilty, one_sided: unheard }
 }
@@ -220,6 +220,7 @@ mod tests {
             vlan: [0; 2],
             tunnel: None,
             mac: [0; 6],
+            prompter: None,
         }
     }
 

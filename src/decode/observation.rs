@@ -130,6 +130,9 @@ pub enum Kind {
     ArpRequest,
     /// An ARP reply: `src` has itself, says so to `dst`.
     ArpReply,
+    /// A line of FTP's control channel: `dst` is told to knock at `src_port` of `src` or, when `tcp_seq` is not 0, of
+    /// the IPv4 address that it is. All else is the segment's.
+    DataDoor,
     /// Any other protocol over IP.
     Other,
 }
@@ -160,6 +163,11 @@ impl Marks {
     pub const RETRIED: Self = Self(256);
     /// A refused door that was tried anew, from another port: one who wants the service, not one who looks for it.
     pub const PERSISTED: Self = Self(512);
+
+    /// A door that FTP's control channel had named: a data connection.
+    pub const EXPECTED: Self = Self(2048);
+    /// A door that an FTP client had named and that no client listens at: the server is made to knock there.
+    pub const BOUNCED: Self = Self(4096);
 
     /// A door that had been knocked at before, in another way.
     pub const AGAIN: Self = Self(1024);

@@ -5,7 +5,9 @@
 //! so that whoever judges sees an answer from a door to its prober, whatever carried it.
 //! Read next: `observation.rs` (the record), `dispatch/owner.rs` (whose evidence it is).
 
-use super::{Kind, Marks, Observation, Packet, Telltale, Transport, icmp::Quoted, observation, telltale};
+use super::{
+    Kind, Marks, Observation, Packet, Telltale, Transport, ftp::DataDoor, icmp::Quoted, observation, telltale,
+};
 use crate::source::Frame;
 
 /// Makes the record. Cheap enough for every packet, needed for evidence alone.
@@ -63,6 +65,17 @@ pub fn observe(frame: &Frame<'_>, packet: &Packet, kind: Kind) -> Observation {
         Transport::Opaque => {}
     }
     seen
+}
+
+/// A door that a segment of FTP's control channel names, as a record of its own; `None` where it lies with a third
+/// party that has no IPv4 address.
+#[must_use]
+pub fn announce(frame: &Frame<'_>, packet: &Packet, door: DataDoor) -> Option<Observation> {
+    let tcp_seq = match door.host.filter(|host| *host != packet.src) {
+        Some(host) => host.as_v4()?,
+        None => 0,
+    };
+    Some(Observation { src_port: door.port, tcp_seq, ..observe(frame, packet, Kind::DataDoor) })
 }
 
 /// An error's facts become the quoted packet's, seen from its target.

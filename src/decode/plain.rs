@@ -8,6 +8,7 @@
 //! Read next: `class.rs` (what plain means).
 
 use super::{
+    ftp::CONTROL,
     link::{ETHERNET, ethertype},
     tcp::flags::{ACK, PSH},
     transport::protocol,
@@ -58,7 +59,12 @@ fn ipv6(network: &[u8]) -> bool {
 fn tcp(segment: &[u8], sent: usize) -> bool {
     let Some(header) = segment.first_chunk::<TCP_HEADER>() else { return false };
     let header_len = usize::from(header[12] >> 4) * 4;
-    (header[13] == ACK || header[13] == ACK | PSH) && header_len >= TCP_HEADER && header_len <= sent
+    // Who talks over FTP's control channel says at which doors there will be knocks: the long way listens.
+    let ports = [[header[0], header[1]], [header[2], header[3]]];
+    (header[13] == ACK || header[13] == ACK | PSH)
+        && header_len >= TCP_HEADER
+        && header_len <= sent
+        && !ports.contains(&CONTROL.to_be_bytes())
 }
 
 #[cfg(test)]

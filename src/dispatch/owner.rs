@@ -43,7 +43,10 @@ pub fn owners(o: &Observation) -> Owners {
         // Who speaks first decides which of two is the answer: both must know.
         Kind::Udp | Kind::Other => (true, true),
         Kind::Tcp | Kind::IcmpRequest | Kind::SctpInit | Kind::SctpCookieEcho | Kind::ArpRequest => (true, false),
-        Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply => (false, true),
+        // Who is told where to knock is the one whose knocks that explains.
+        Kind::IcmpReply | Kind::IcmpError | Kind::SctpInitAck | Kind::SctpAbort | Kind::ArpReply | Kind::DataDoor => {
+            (false, true)
+        }
     };
     Owners { sender, receiver }
 }

@@ -82,6 +82,10 @@ impl Work {
                     if wanted.plain {
                         plain.push(decode::observe(&frame, &packet, Kind::Tcp));
                     }
+                    if wanted.key.is_some() {
+                        let doors = decode::ftp::named(&packet, packet.payload.of_bytes(frame.bytes));
+                        scattered.observations.extend(doors.filter_map(|d| decode::announce(&frame, &packet, d)));
+                    }
                 }
                 Class::Nobody(skip) => counts.skip(skip),
                 Class::Evidence(kind) => {

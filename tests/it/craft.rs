@@ -116,6 +116,16 @@ impl Capture {
             .frame(Segment { flags: ACK, seq: sent.wrapping_add(1), ack: down.seq.wrapping_add(1), ..up }.frame())
     }
 
+    /// A segment of an established connection that says `text`.
+    pub(crate) fn told(self, from: &str, to: &str, text: &str) -> Self {
+        let (from, to, flags) = (socket(from), socket(to), ACK | frame::PSH);
+        let segment = Segment { from, to, flags, seq: 9, ack: 9, payload: text.len() as u16 };
+        let mut bytes = segment.frame();
+        let at = bytes.len() - text.len();
+        bytes[at..].copy_from_slice(text.as_bytes());
+        self.frame(bytes)
+    }
+
     /// A UDP datagram of `bytes` bytes.
     pub(crate) fn udp(self, from: &str, to: &str, bytes: u16) -> Self {
         let datagram = frame::udp(socket(from), socket(to), bytes);

@@ -83,7 +83,7 @@ fn sources(event: &Value) -> Vec<&str> {
 }
 
 /// The first events of the scans that are found in a story.
-fn found_in(story: &Capture) -> Vec<Value> {
+pub(crate) fn found_in(story: &Capture) -> Vec<Value> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("story.pcap");
     std::fs::write(&path, story.pcap()).unwrap();

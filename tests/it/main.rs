@@ -20,6 +20,8 @@ mod program;
 
 // ---- Promises --------------------------------------------------------------
 
+// FTP's data connections are nobody's scan; a server that is made to scan is named with who makes it.
+mod bounces;
 // The right ones are named and nobody else.
 mod detection;
 // Fragments hide nothing, whatever is done to them.

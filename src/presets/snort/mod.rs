@@ -130,7 +130,12 @@ impl SnortState {
             Kind::SctpInit | Kind::SctpInitAck | Kind::SctpAbort | Kind::SctpCookieEcho | Kind::Other => {
                 Some((What::Ip, self.flows.other(packet, packet.protocol)?))
             }
-            Kind::IcmpRequest | Kind::IcmpReply | Kind::IcmpError | Kind::ArpRequest | Kind::ArpReply => None,
+            Kind::IcmpRequest
+            | Kind::IcmpReply
+            | Kind::IcmpError
+            | Kind::ArpRequest
+            | Kind::ArpReply
+            | Kind::DataDoor => None,
         }
     }
 
