@@ -65,6 +65,9 @@ const WAITING_SHARE: usize = 8;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
+/// Of so many knocks in vain one is told, for floods: of the first of unknown sources, and of repeats.
+pub const SAMPLED: u64 = 64;
+
 /// Errands that are remembered as settled: 2 KiB a cell.
 const SETTLED: usize = 256;
 
@@ -120,6 +123,8 @@ pub struct Cell {
     senders: Senders,
     promised: Promised,
     early: u64,
+    /// Knocks in vain.
+    vain: u64,
     reports: Vec<Report>,
 }
 
@@ -159,6 +164,7 @@ impl Cell {
             senders: Senders::default(),
             promised: Promised::default(),
             early: 0,
+            vain: 0,
             reports: Vec::new(),
             key,
             thresholds,
@@ -255,8 +261,8 @@ impl Cell {
         }
     }
 
-    /// The input ends at `now`: nobody will answer any more, and every scan is over.
-    pub fn finish(&mut self, now: Time) {
+    /// The input ends at `now`: nobody will answer any more, or come back.
+    pub fn conclude_all(&mut self, now: Time) {
         while let Some(awaited) = self.deadlines.unanswered() {
             self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
         }
@@ -274,6 +280,11 @@ impl Cell {
                 }
             }
         }
+    }
+
+    /// And so every scan is over. Apart from the above, for a cell may hold many: those that nobody was told of need
+    /// not be kept for all cells together.
+    pub fn end(&mut self, now: Time) {
         for suspect in self.suspects.drain() {
             for scan in suspect.scans {
                 let moment = Moment { clock: now, seq: u64::MAX, stamp: scan.evidence.end, vlan: scan.vlan };
@@ -314,7 +325,7 @@ impl Cell {
             Some(Found::Known(slot, contact)) if contact.state == State::Promised => {
                 (contact.state, before) = (State::Pending, contact.marks);
                 if let (true, Some(by)) = (before.has(Marks::BOUNCED), (contact.isn != 0).then_some(contact.isn)) {
-                    self.promised.prompt(o.src, Address::v4(by.to_be_bytes()));
+                    self.promised.prompt(o.src, Address::v4(by.to_be_bytes()).of_tenant(o.src.tenant()));
                 }
                 (slot, contact)
             }
@@ -341,6 +352,9 @@ impl Cell {
                 contact.marks.set(mark);
                 if state.is_unanswered() {
                     contact.echo = echo_of(o, technique);
+                }
+                if technique.has_ports() {
+                    self.in_vain(&door, o.clock, o.seq);
                 }
                 if let Some(suspect) = self.suspects.get_mut(o.src) {
                     if mark != Marks::default() {
@@ -488,7 +502,8 @@ impl Cell {
     /// the one who says so, that is expected. A port that none takes means a bounce, whosever it is; another's
     /// port means little: servers exchange files, and translators forget to change addresses.
     fn expect(&mut self, o: &Observation) {
-        let target = if o.tcp_seq == 0 { o.src } else { Address::v4(o.tcp_seq.to_be_bytes()) };
+        let target =
+            if o.tcp_seq == 0 { o.src } else { Address::v4(o.tcp_seq.to_be_bytes()).of_tenant(o.dst.tenant()) };
         let (port, bounces) = (o.src_port, o.src_port < FIRST_UNPRIVILEGED);
         if target != o.src && !bounces {
             return;
@@ -585,8 +600,11 @@ impl Cell {
                 return;
             }
             let effect = suspect.knock(knock, moment.clock, &self.key, &t);
-            self.tell(source, effect, moment);
+            self.note(source, effect, &knock, moment);
         } else if !silent {
+            if knock.failed() && knock.technique.has_ports() {
+                self.in_vain(&contact.door(), moment.clock, moment.seq);
+            }
             let earlier = self.waiting.take(&self.key, source);
             let earlier = earlier.and_then(|slot| self.contacts.at(slot)).filter(|c| c.door().source == source);
             let earlier =
@@ -598,7 +616,7 @@ impl Cell {
             let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
             suspect.knock(earlier, moment.clock, &self.key, &t);
             let effect = suspect.knock(knock, moment.clock, &self.key, &t);
-            self.tell(source, effect, moment);
+            self.note(source, effect, &knock, moment);
         }
     }
 
@@ -608,6 +626,26 @@ impl Cell {
         if let Some(suspect) = self.suspects.get_mut(source) {
             let effect = suspect.then(knock, moment.clock, &self.key, &t);
             self.tell(source, effect, moment);
+        }
+    }
+
+    /// Reports what a new knock came to.
+    fn note(&mut self, source: Address, effect: Effect, knock: &Knock, moment: Moment) {
+        if effect == Effect::Few
+            && let Some(suspect) = self.suspects.get_mut(source)
+        {
+            let Moment { clock, seq, .. } = moment;
+            self.reports.push(Report { clock, seq, source, what: What::Few(suspect.few(knock)) });
+        }
+        self.tell(source, effect, moment);
+    }
+
+    /// A knock in vain: one of so many is told.
+    fn in_vain(&mut self, door: &Door, clock: Time, seq: u64) {
+        self.vain += 1;
+        if self.vain.is_multiple_of(SAMPLED) {
+            let Door { source, target, port, .. } = *door;
+            self.reports.push(Report { clock, seq, source, what: What::Vain { target, port } });
         }
     }
 

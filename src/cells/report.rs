@@ -46,6 +46,15 @@ pub enum What {
         /// Who was first.
         other: Address,
     },
+    /// One of so many knocks of `source` in vain, the rest of which is not told.
+    Vain {
+        /// At whose door.
+        target: Address,
+        /// Its port.
+        port: u16,
+    },
+    /// `source` has failed at several doors of one host and is below every threshold: those that were not told before.
+    Few(Vec<Knock>),
     /// `source` gives ground for suspicion, or has grown since it did.
     Suspicion(Box<Suspicion>),
     /// The scan has lasted another day.
@@ -88,6 +97,8 @@ impl Report {
             What::Alive { .. } => (0, 0),
             What::Answered { .. } => (1, 0),
             What::Twin { .. } => (1, 1),
+            What::Vain { .. } => (1, 2),
+            What::Few(knocks) => (1, knocks.first().map_or(0, |k| k.technique as u8)),
             What::Suspicion(s) => (2, s.technique as u8),
             What::Day(s) => (3, s.technique as u8),
             What::Ended(s) => (4, s.technique as u8),

@@ -222,7 +222,10 @@ impl Story {
     /// The input ends.
     pub(crate) fn end(&mut self) -> &mut Self {
         self.look();
-        self.cells.iter_mut().for_each(|cell| cell.finish(self.now));
+        for cell in &mut self.cells {
+            cell.conclude_all(self.now);
+            cell.end(self.now);
+        }
         self
     }
 

@@ -35,6 +35,9 @@ const GROUPS: usize = 48;
 /// Techniques that an incoherent crowd is counted for.
 const CROWDS: usize = 4;
 
+/// Steps of failures at one host from which on others' failures there are looked at, too: one alone is background.
+const FEW: u32 = 2;
+
 /// A source with more than one judged contact.
 #[derive(Debug)]
 pub struct Suspect {
@@ -174,6 +177,8 @@ pub enum Effect {
     None,
     /// A new scan, or one that has grown enough: to be reported.
     Report(Technique),
+    /// One more failure at a host that has refused it before, below every threshold.
+    Few,
     /// Something to look at again later.
     Review(Technique),
 }
@@ -223,8 +228,27 @@ impl Suspect {
         let ground = ground.or_else(|| self.crowd(&knock, t).map(|g| (g, None)));
         match ground {
             Some((ground, shape)) => self.suspect(knock.technique, ground, shape, now, key),
+            None if knock.failed() && knock.technique.has_ports() && self.fails_at(knock.target, knock.technique) => {
+                Effect::Few
+            }
             None => self.appoint_review(knock.technique, now, t),
         }
+    }
+
+    /// Whether it has failed at several doors of a host.
+    fn fails_at(&self, target: Address, technique: Technique) -> bool {
+        let is_its = |g: &&Group| g.technique == technique && g.shape == Shape::Vertical(target);
+        self.groups.iter().find(is_its).is_some_and(|g| g.sum >= FEW * STEP)
+    }
+
+    /// The failures at the host of a knock that were not told before.
+    pub fn few(&mut self, knock: &Knock) -> Vec<Knock> {
+        let is_its = |g: &&mut Group| g.technique == knock.technique && g.shape == Shape::Vertical(knock.target);
+        let Some(group) = self.groups.iter_mut().find(is_its) else { return Vec::new() };
+        if std::mem::replace(&mut group.told, true) {
+            return vec![*knock];
+        }
+        self.knocks.iter().filter(|k| k.failed() && group.holds(k)).copied().collect()
     }
 
     /// What the source did with a door that had answered.

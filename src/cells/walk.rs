@@ -84,6 +84,8 @@ pub struct Group {
     words: u32,
     /// Doors that the source was made to knock at.
     bounced: u32,
+    /// Its failures are known to correlate, for the target's sake.
+    pub told: bool,
 }
 
 impl Group {
@@ -106,6 +108,7 @@ impl Group {
             same_words: (0, 0),
             words: 0,
             bounced: 0,
+            told: false,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
 pub const TRIPLINE: &str = "tripline";
 
 /// The thresholds of `tripline`, as its fields are called.
-pub const THRESHOLDS: [(&str, Quantity); 19] = [
+pub const THRESHOLDS: [(&str, Quantity); 22] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),
@@ -32,6 +32,9 @@ pub const THRESHOLDS: [(&str, Quantity); 19] = [
     ("one-sided-hosts", Quantity::Count),
     ("one-sided-neighbours", Quantity::Count),
     ("arp", Quantity::Count),
+    ("distributed", Quantity::Count),
+    ("storm", Quantity::Count),
+    ("flood", Quantity::Count),
     ("answer-wait", Quantity::Duration),
     ("quiet", Quantity::Duration),
     ("copies", Quantity::Duration),

@@ -48,7 +48,7 @@ impl Life {
     fn next(&mut self, kind: Kind, doors: u64) -> Self {
         self.rev += 1;
         self.doors = doors;
-        if kind == Kind::Block && self.kind != Kind::Decoy {
+        if kind == Kind::Block && !matches!(self.kind, Kind::Decoy | Kind::Distributed) {
             self.kind = Kind::Block;
         }
         self.clone()
@@ -59,8 +59,19 @@ impl Life {
 #[derive(Debug)]
 pub struct Lives(HashMap<Who, Life, FixedState>);
 
-/// Whose life: a source's, or that of the set of decoys for which it stands.
-pub type Who = (Address, Technique, bool);
+/// Whose life, and by which technique.
+pub type Who = (Address, Technique, Role);
+
+/// What an address is to a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Its source.
+    Source,
+    /// The source that stands for a set of decoys.
+    Head,
+    /// The target of a crowd.
+    Target,
+}
 
 impl Lives {
     /// None yet.
@@ -102,7 +113,7 @@ mod tests {
     const SYN: Technique = Technique::TcpSyn;
 
     fn me() -> Who {
-        (host(2), SYN, false)
+        (host(2), SYN, Role::Source)
     }
 
     fn begun(doors: u64) -> Lives {
@@ -144,7 +155,7 @@ mod tests {
     #[test]
     fn who_was_never_reported_has_neither_update_nor_end() {
         let mut lives = begun(4);
-        assert!(lives.grow((host(3), SYN, false), Kind::Vertical, 400, true).is_none());
-        assert!(lives.end((host(2), Technique::Udp, false), Kind::Vertical, 400).is_none());
+        assert!(lives.grow((host(3), SYN, Role::Source), Kind::Vertical, 400, true).is_none());
+        assert!(lives.end((host(2), Technique::Udp, Role::Source), Kind::Vertical, 400).is_none());
     }
 }

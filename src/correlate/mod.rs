@@ -1,15 +1,20 @@
 //! Correlate: the sequential stage that sees what all cells saw, in one order.
 //!
 //! In: the reports of all cells up to a watermark. Out: scan events, without severity. Here live the
-//! targets' side (`terrain.rs`), the verdict (`verdict.rs`) and the life of a scan (`life.rs`).
+//! targets' side (`terrain.rs`, `distributed.rs`, `floods.rs`), the verdict (`verdict.rs`), the life of a scan
+//! (`life.rs`) and what is too much to tell one by one (`storms.rs`).
 //! Must not know of packets, batches or threads. The order (clock, seq, phase, source, technique) is total
 //! over what can meet, so that neither shards nor batches show in the result.
 //! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
 
 pub mod decoys;
+pub mod distributed;
 pub mod event;
+pub mod floods;
 pub mod life;
 pub mod reference;
+pub mod storms;
+pub mod surge;
 pub mod terrain;
 pub mod verdict;
 
@@ -17,14 +22,17 @@ use std::sync::Arc;
 
 use tripline_plugin::{
     Event,
-    event::{Kind, Phase},
+    event::{Kind, Phase, Trust},
 };
 
 use crate::{
-    cells::{Report, Suspicion, What},
+    cells::{Report, Suspicion, What, knock::Knock},
     correlate::{
         decoys::Decoys,
-        life::{Life, Lives, Who},
+        distributed::{Crowds, Due, Told},
+        floods::Floods,
+        life::{Life, Lives, Role, Who},
+        storms::Storms,
         terrain::Terrain,
     },
     decode::Address,
@@ -51,6 +59,9 @@ pub struct Correlate {
     terrain: Terrain,
     lives: Lives,
     decoys: Decoys,
+    crowds: Crowds,
+    storms: Storms,
+    floods: Floods,
     thresholds: Arc<Thresholds>,
 }
 
@@ -63,6 +74,9 @@ impl Correlate {
             terrain: Terrain::new(key.clone()),
             lives: Lives::new(key),
             decoys: Decoys::new(key),
+            crowds: Crowds::new(key),
+            storms: Storms::new(key),
+            floods: Floods::default(),
             thresholds,
         }
     }
@@ -72,61 +86,132 @@ impl Correlate {
         self.reports.extend(reports);
     }
 
-    /// Works off all that was taken in: every cell must have come to the same watermark.
-    pub fn settle(&mut self, mut find: impl FnMut(Finding)) {
+    /// Takes in that scans are over, at the end of the input: those that nobody was told of are not kept.
+    pub fn take_ends(&mut self, reports: impl Iterator<Item = Report>) {
+        let Self { lives, decoys, .. } = self;
+        let told = |report: &Report| match &report.what {
+            What::Ended(s) => {
+                lives.has((report.source, s.technique, Role::Source)) || decoys.head(report.source).is_some()
+            }
+            _ => true,
+        };
+        self.reports.extend(reports.filter(told));
+    }
+
+    /// Works off all that was taken in: every cell must have come to the watermark `now`.
+    pub fn settle(&mut self, now: Time, mut find: impl FnMut(Finding)) {
         let mut reports = std::mem::take(&mut self.reports);
         reports.sort_by_key(Report::order);
         for report in reports.drain(..) {
-            if let Some(finding) = self.weigh(report) {
-                find(finding);
-            }
+            self.fall_due(report.clock, &mut find);
+            self.weigh(report, &mut find);
         }
         self.reports = reports;
+        self.fall_due(now, &mut find);
     }
 
-    fn weigh(&mut self, report: Report) -> Option<Finding> {
+    /// The input ends: so does what only this stage knows of.
+    pub fn finish(&mut self, now: Time, mut find: impl FnMut(Finding)) {
+        for told in self.crowds.drain() {
+            self.crowd_ends(told, now, &mut find);
+        }
+        let last = |event| Finding { order: (now, 0), seq: None, event };
+        // What this window holds, and that it is over.
+        for _ in 0..2 {
+            self.floods.due(self.thresholds.flood).into_iter().map(last).for_each(&mut find);
+            self.storms.due().map(last).into_iter().for_each(&mut find);
+        }
+    }
+
+    /// Says what is due at `now` at the latest, in order.
+    fn fall_due(&mut self, now: Time, find: &mut impl FnMut(Finding)) {
+        loop {
+            let next = [self.crowds.next(), self.storms.next(), self.floods.next()];
+            let Some(due) = next.into_iter().min().filter(|due| *due <= now) else { return };
+            let finding = |event| Finding { order: (due, 0), seq: None, event };
+            if self.crowds.next() == due {
+                let Some((due, why, told)) = self.crowds.due(now, self.thresholds.quiet) else { continue };
+                match why {
+                    Due::Quiet => self.crowd_ends(told, due, find),
+                    Due::Day => {
+                        let (who, doors) = (who_of(&told), told.suspicion.evidence.tally.doors());
+                        if let Some(step) = self.lives.grow(who, Kind::Distributed, doors, true) {
+                            find(Finding { order: (due, 0), seq: None, event: crowd_event(told, step) });
+                        }
+                    }
+                }
+            } else if self.storms.next() == due {
+                self.storms.due().map(finding).into_iter().for_each(&mut *find);
+            } else {
+                self.floods.due(self.thresholds.flood).into_iter().map(finding).for_each(&mut *find);
+            }
+        }
+    }
+
+    fn weigh(&mut self, report: Report, find: &mut impl FnMut(Finding)) {
         let Report { clock, seq, source, what } = report;
-        let (s, (phase, life)) = match what {
-            What::Alive { target } => {
-                self.terrain.alive(target);
-                return None;
-            }
-            What::Answered { target, protocol, port } => {
-                self.terrain.answered(target, protocol, port);
-                return None;
-            }
-            What::Twin { other } => {
-                self.decoys.twins(other, source);
-                return None;
-            }
-            What::Suspicion(s) => self.suspect(source, &s).map(|step| (s, step))?,
+        let step = match what {
+            What::Alive { target } => return self.terrain.alive(target),
+            What::Answered { target, protocol, port } => return self.terrain.answered(target, protocol, port),
+            What::Twin { other } => return self.decoys.twins(other, source),
+            What::Vain { target, port } => return self.floods.note(source, target, port, clock),
+            What::Few(knocks) => return self.join(source, &knocks, (clock, seq), find),
+            What::Suspicion(s) => self.suspect(source, &s, clock).map(|step| (s, step)),
             What::Day(s) => {
                 let who = self.who(source, &s);
-                let step = self.lives.grow(who, event::kind(&s), s.evidence.tally.doors(), true)?;
-                (s, step)
+                let step = self.lives.grow(who, event::kind(&s), s.evidence.tally.doors(), true);
+                step.map(|step| (s, step))
             }
-            What::Ended(s) => self.end(source, s)?,
+            What::Ended(s) => self.end(source, s),
         };
+        let Some((s, (phase, life))) = step else { return };
         let mut event = event::render(source, &s, phase, &life);
         if life.kind == Kind::Decoy {
             self.decoys.write(source, &mut event);
         }
         let decided = phase != Phase::End && seq != 0;
-        Some(Finding { order: (clock, seq), seq: decided.then_some(seq), event })
+        find(Finding { order: (clock, seq), seq: decided.then_some(seq), event });
+    }
+
+    /// A source with few doors: the crowd that it is of begins or grows.
+    fn join(&mut self, source: Address, knocks: &[Knock], order: (Time, u64), find: &mut impl FnMut(Finding)) {
+        let told = self.crowds.join(source, knocks, order.0, &self.terrain, &self.thresholds);
+        if let Some(displaced) = self.crowds.displaced.take() {
+            self.crowd_ends(displaced, order.0, find);
+        }
+        let Some(told) = told else { return };
+        let (who, e) = (who_of(&told), &told.suspicion.evidence);
+        let doors = e.tally.doors();
+        let step = if self.lives.has(who) {
+            self.lives.grow(who, Kind::Distributed, doors, false)
+        } else {
+            let life = Life::new(who.0, who.1, e.start, Kind::Distributed, doors, told.one_sided);
+            Some(self.lives.begin(who, life))
+        };
+        if let Some(step) = step {
+            find(Finding { order, seq: Some(order.1), event: crowd_event(told, step) });
+        }
+    }
+
+    fn crowd_ends(&mut self, told: Told, due: Time, find: &mut impl FnMut(Finding)) {
+        let doors = told.suspicion.evidence.tally.doors();
+        if let Some(step) = self.lives.end(who_of(&told), Kind::Distributed, doors) {
+            find(Finding { order: (due, 0), seq: None, event: crowd_event(told, step) });
+        }
     }
 
     /// Whose scan a suspicion belongs to: the source's own, when it was reported so before its twins came up or
     /// has none; else that of the set.
     fn who(&mut self, source: Address, s: &Suspicion) -> Who {
-        let own = (source, s.technique, false);
+        let own = (source, s.technique, Role::Source);
         match self.decoys.head(source) {
-            Some(head) if !self.lives.has(own) => (head, s.technique, true),
+            Some(head) if !self.lives.has(own) => (head, s.technique, Role::Head),
             _ => own,
         }
     }
 
     /// A suspicion: the begin of a scan when it is found guilty, an update when that was before.
-    fn suspect(&mut self, source: Address, s: &Suspicion) -> Option<(Phase, Life)> {
+    fn suspect(&mut self, source: Address, s: &Suspicion, now: Time) -> Option<(Phase, Life)> {
         let (kind, doors) = (event::kind(s), s.evidence.tally.doors());
         let who = self.who(source, s);
         self.decoys.note(source, s, false);
@@ -134,26 +219,41 @@ impl Correlate {
             return self.lives.grow(who, kind, doors, false);
         }
         let verdict = verdict::judge(s, &self.terrain, &self.thresholds);
-        let (head, _, set) = who;
-        verdict.guilty.then(|| {
-            let kind = if set { Kind::Decoy } else { kind };
-            let life = Life::new(head, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
-            self.lives.begin(who, life)
-        })
+        let (head, _, role) = who;
+        let guilty = verdict.guilty || self.storms.has_convicted(head, s);
+        let may_be_forged = s.evidence.trust() == Trust::Spoofable;
+        if !guilty || may_be_forged && self.storms.folds(head, s, now, self.thresholds.storm) {
+            return None;
+        }
+        let kind = if role == Role::Head { Kind::Decoy } else { kind };
+        let life = Life::new(head, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
+        Some(self.lives.begin(who, life))
     }
 
     /// A source's scan is over; that of a set with its last member.
     fn end(&mut self, source: Address, s: Box<Suspicion>) -> Option<(Box<Suspicion>, (Phase, Life))> {
         let who = self.who(source, &s);
-        let (_, _, set) = who;
+        let (_, _, role) = who;
         let all_over = self.decoys.note(source, &s, true);
-        let s = if set { self.decoys.testify(source, s) } else { s };
-        if set && !all_over {
+        let s = if role == Role::Head { self.decoys.testify(source, s) } else { s };
+        if role == Role::Head && !all_over {
             return None;
         }
         let step = self.lives.end(who, event::kind(&s), s.evidence.tally.doors())?;
         Some((s, step))
     }
+}
+
+/// Under whom the scan of a crowd lives.
+fn who_of(told: &Told) -> Who {
+    let (target, technique) = told.target;
+    (target, technique, Role::Target)
+}
+
+fn crowd_event(told: Told, (phase, life): (Phase, Life)) -> Event {
+    let mut event = event::render(told.target.0, &told.suspicion, phase, &life);
+    distributed::write(told.sources, &mut event);
+    event
 }
 
 #[cfg(test)]
@@ -166,7 +266,7 @@ mod tests {
         let mut correlate = Correlate::new(&Key::new(1), Arc::new(Thresholds::default()));
         let mut findings = Vec::new();
         correlate.take(reports.into_iter());
-        correlate.settle(|finding| findings.push(finding));
+        correlate.settle(Time(i64::MAX / 2), |finding| findings.push(finding));
         findings
     }
 

@@ -106,14 +106,20 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
     })
 }
 
-enum Weight {
+/// What a knock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// So many half steps up.
     Fails(u32),
+    /// No step: nothing is ever heard from there.
     Unseen,
+    /// A step down.
     Succeeds,
 }
 
 /// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
-fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
+#[must_use]
+pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
     let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
     match knock.outcome {
         Outcome::Open => Weight::Succeeds,

@@ -71,7 +71,7 @@ pub fn observe(frame: &Frame<'_>, packet: &Packet, kind: Kind) -> Observation {
 /// party that has no IPv4 address.
 #[must_use]
 pub fn announce(frame: &Frame<'_>, packet: &Packet, door: DataDoor) -> Option<Observation> {
-    let tcp_seq = match door.host.filter(|host| *host != packet.src) {
+    let tcp_seq = match door.host.filter(|host| host.of_tenant(packet.src.tenant()) != packet.src) {
         Some(host) => host.as_v4()?,
         None => 0,
     };

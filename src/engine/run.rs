@@ -125,14 +125,14 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
             for (batch, piece, work) in fresh.work() {
                 jobs.spawn(move || work.digest(batch, piece, wanted));
             }
-            front.deliver(sink);
+            front.deliver(sink, false);
             if hold {
                 spare.batch.pass(clock);
                 return more;
             }
             more && feed.pull(&mut spare.batch, sink)
         });
-        front.take(cells.iter_mut(), take(&mut decoded.findings));
+        front.take(cells.iter_mut(), take(&mut decoded.findings), decoded.batch.clock.now());
         if more {
             fresh.in_sequence(&mut defragmenter, &mut references, wanted);
             complain(&mut fresh, sink);
@@ -143,17 +143,22 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         swap(&mut fresh, &mut spare);
         more = pulled;
     }
-    front.deliver(sink);
+    front.deliver(sink, false);
     for cell in &mut cells {
-        cell.finish(last);
+        cell.conclude_all(last);
     }
     defragmenter.finish(last);
     let mut findings: Vec<Finding> = defragmenter.warnings(last).map(lot::found).collect();
     for reference in &mut references {
         reference.finish(last, &mut findings);
     }
-    front.take(cells.iter_mut(), findings);
-    front.deliver(sink);
+    front.take(cells.iter_mut(), findings, last);
+    front.deliver(sink, false);
+    for cell in &mut cells {
+        cell.end(last);
+        front.correlate.take_ends(cell.reports());
+    }
+    front.deliver(sink, true);
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
@@ -261,6 +266,8 @@ struct Front {
     correlate: Correlate,
     locator: Locator,
     findings: Vec<Finding>,
+    /// How far the cells have come.
+    now: Time,
     /// Frames that the capture has lost so far.
     lost: u64,
 }
@@ -268,8 +275,8 @@ struct Front {
 impl Front {
     fn new(plan: &Plan, key: &Key) -> Self {
         let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
-        let (locator, findings, lost) = Default::default();
-        Self { correlate: Correlate::new(key, thresholds), locator, findings, lost }
+        let (locator, findings, now, lost) = Default::default();
+        Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost }
     }
 
     /// Takes note of where a batch comes from and what is missing before it.
@@ -279,14 +286,16 @@ impl Front {
     }
 
     /// Takes what cells and reference presets found in one batch.
-    fn take<'a>(&mut self, cells: impl Iterator<Item = &'a mut Cell>, references: Vec<Finding>) {
+    fn take<'a>(&mut self, cells: impl Iterator<Item = &'a mut Cell>, references: Vec<Finding>, now: Time) {
+        self.now = now;
         cells.for_each(|cell| self.correlate.take(cell.reports()));
         self.findings.extend(references);
     }
 
-    /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large.
-    fn deliver(&mut self, sink: &mut dyn Sink) {
-        let Self { correlate, locator, findings, lost } = self;
+    /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large. `over`: no
+    /// more will come.
+    fn deliver(&mut self, sink: &mut dyn Sink, over: bool) {
+        let Self { correlate, locator, findings, now, lost } = self;
         let mut hand = |Finding { seq, mut event, .. }: Finding, has_end: bool| {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());
@@ -302,12 +311,16 @@ impl Front {
         };
         findings.sort_by_key(|finding| finding.order);
         let mut references = findings.drain(..).peekable();
-        correlate.settle(|finding| {
+        let mut merge = |finding: Finding| {
             while let Some(reference) = references.next_if(|reference| reference.order <= finding.order) {
                 hand(reference, false);
             }
             hand(finding, true);
-        });
+        };
+        correlate.settle(*now, &mut merge);
+        if over {
+            correlate.finish(*now, &mut merge);
+        }
         references.for_each(|reference| hand(reference, false));
     }
 }

@@ -46,6 +46,12 @@ pub struct Thresholds {
     pub one_sided_neighbours: u32,
     /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too.
     pub arp: u32,
+    /// Sources with few doors each that make a distributed scan, when they share out the doors of one host.
+    pub distributed: u32,
+    /// Scans told in a minute whose source may be forged, and as many of each tenth power of doors; the rest is a storm.
+    pub storm: u32,
+    /// Knocks in vain at one door in a minute that make a flood.
+    pub flood: u32,
     /// Nanoseconds after which a first contact without an answer is silent.
     pub answer_wait: i64,
     /// Nanoseconds without a probe after which a scan is over.
@@ -73,6 +79,9 @@ impl Default for Thresholds {
             one_sided_hosts: 20,
             one_sided_neighbours: 8,
             arp: 16,
+            distributed: 10,
+            storm: 300,
+            flood: 10_000,
             answer_wait: Time::SECOND,
             quiet: 3_600 * Time::SECOND,
             copies: 0,

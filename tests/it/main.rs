@@ -22,6 +22,8 @@ mod program;
 
 // FTP's data connections are nobody's scan; a server that is made to scan is named with who makes it.
 mod bounces;
+// What only the targets' side shows: distributed scans, storms, floods.
+mod crowds;
 // The right ones are named and nobody else.
 mod detection;
 // Fragments hide nothing, whatever is done to them.
