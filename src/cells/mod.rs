@@ -41,7 +41,7 @@ use crate::{
         copies::Copies,
         deadlines::{Appointment, Awaited, Chore, Deadlines, Due},
         knock::{After, Knock},
-        outcome::{Outcome, TCP, UDP, Word, answer, door_of, echo_of, echoes},
+        outcome::{Outcome, TCP, UDP, Word, answer, door_of, echo_of, echoes, has_no_route},
         paths::Paths,
         promised::Promised,
         senders::{Senders, tail},
@@ -527,6 +527,9 @@ impl Cell {
             Word::Unreachable => State::Unreachable,
             Word::Traced => State::Traced,
         };
+        if word == Word::Unreachable && has_no_route(o) {
+            contact.marks.set(Marks::NO_ROUTE);
+        }
         if o.kind == Kind::Tcp && word == Word::Open {
             // From here on the numbers of the connection: it may be a later attempt's.
             (contact.isn, contact.echo, contact.src_port) = (o.tcp_ack.wrapping_sub(1), o.tcp_seq, o.dst_port);

@@ -12,7 +12,7 @@ use crate::{
         contacts::{Contact, Door},
         technique::{ACK, FIN, RST, SYN, Technique},
     },
-    decode::{Kind, Observation, observation::ARP},
+    decode::{Kind, Marks, Observation, observation::ARP},
 };
 
 /// TCP's protocol number.
@@ -149,6 +149,15 @@ fn error(o: &Observation) -> Option<(Door, Word)> {
         Class::Expired => Word::Traced,
     };
     Some((Door { source: o.dst, target: o.src, port, protocol, incoming: false }, word))
+}
+
+/// Whether an ICMP error says that some router on the way knows no route. Codes: RFC 1812 section 5.2.7.1, RFC 4443
+/// section 3.1. (That a host does not answer is another code, and a last router's word about that host.)
+#[must_use]
+pub fn has_no_route(o: &Observation) -> bool {
+    let v4 = o.dst.as_v4().is_some();
+    let codes = matches!((v4, o.icmp_type, o.icmp_code), (true, 3, 0 | 6 | 11) | (false, 1, 0));
+    o.kind == Kind::IcmpError && codes && !o.marks.has(Marks::BY_TARGET)
 }
 
 /// Whether an answer echoes a probe of the contact, its first or its latest. Errors quote the probe's sequence number.

@@ -130,7 +130,7 @@ impl Crowd {
 #[derive(Debug)]
 pub struct Crowds {
     key: Key,
-    crowds: HashMap<Target, Crowd, FixedState>,
+    known: HashMap<Target, Crowd, FixedState>,
     /// Nothing is due before.
     next: Time,
     /// One that had to go for another: to be taken out by whoever has given it a life.
@@ -141,8 +141,8 @@ impl Crowds {
     /// None yet.
     #[must_use]
     pub fn new(key: &Key) -> Self {
-        let crowds = HashMap::with_hasher(FixedState::with_seed(key.hash(3_u8)));
-        Self { key: key.clone(), crowds, next: Time(i64::MAX), displaced: None }
+        let known = HashMap::with_hasher(FixedState::with_seed(key.hash(3_u8)));
+        Self { key: key.clone(), known, next: Time(i64::MAX), displaced: None }
     }
 
     /// A source has failed at doors of one host. Tells of the crowd that it is of, once that is guilty.
@@ -156,11 +156,11 @@ impl Crowds {
     ) -> Option<Told> {
         let (first, last) = (knocks.first()?, knocks.last()?);
         let target = (first.target, first.technique);
-        if !self.crowds.contains_key(&target) {
+        if !self.known.contains_key(&target) {
             self.make_room();
         }
         let host = self.key.hash(first.target);
-        let mut known = self.crowds.remove(&target);
+        let mut known = self.known.remove(&target);
         for knock in knocks {
             let ports = known.as_ref().map_or(0, |crowd| crowd.evidence.ports.len());
             let crowd = match &mut known {
@@ -183,20 +183,20 @@ impl Crowds {
             crowd.listeners += u32::from(is_new && knock.port < FIRST_UNPRIVILEGED);
             crowd.note(source, knock, terrain, &self.key);
         }
-        let crowd = self.crowds.entry(target).or_insert(known?);
+        let crowd = self.known.entry(target).or_insert(known?);
         crowd.last = crowd.last.max(now);
         self.next = self.next.min(crowd.day).min(crowd.last.after(t.quiet));
         crowd.is_guilty(t).then(|| crowd.tell(target, last.stamp))
     }
 
     fn make_room(&mut self) {
-        if self.crowds.len() < CROWDS {
+        if self.known.len() < CROWDS {
             return;
         }
         // Targets are compared last, so that the order of a hash table does not show.
-        let least = self.crowds.iter().min_by_key(|(target, crowd)| (crowd.sources.count().0, crowd.last, **target));
+        let least = self.known.iter().min_by_key(|(target, crowd)| (crowd.sources.count().0, crowd.last, **target));
         if let Some(target) = least.map(|(target, _)| *target)
-            && let Some(crowd) = self.crowds.remove(&target)
+            && let Some(crowd) = self.known.remove(&target)
         {
             self.displaced = Some(crowd.tell(target, crowd.evidence.end));
         }
@@ -210,17 +210,17 @@ impl Crowds {
 
     /// Takes the next crowd of which something is due at `now` at the latest.
     pub fn due(&mut self, now: Time, quiet: i64) -> Option<(Time, Due, Told)> {
-        let dues = self.crowds.iter().flat_map(|(target, crowd)| {
+        let dues = self.known.iter().flat_map(|(target, crowd)| {
             [(crowd.day, *target, Due::Day), (crowd.last.after(quiet), *target, Due::Quiet)]
         });
         let next = dues.min();
         self.next = next.map_or(Time(i64::MAX), |(due, ..)| due);
         let (due, target, why) = next.filter(|(due, ..)| *due <= now)?;
-        let crowd = self.crowds.get_mut(&target)?;
+        let crowd = self.known.get_mut(&target)?;
         let told = crowd.tell(target, crowd.evidence.end);
         match why {
             Due::Day => crowd.day = due.after(DAY),
-            Due::Quiet => drop(self.crowds.remove(&target)),
+            Due::Quiet => drop(self.known.remove(&target)),
         }
         Some((due, why, told))
     }
@@ -228,7 +228,7 @@ impl Crowds {
     /// Takes all crowds, in the order of their targets: the input ends.
     pub fn drain(&mut self) -> Vec<Told> {
         let mut all: Vec<Told> =
-            self.crowds.drain().map(|(target, crowd)| crowd.tell(target, crowd.evidence.end)).collect();
+            self.known.drain().map(|(target, crowd)| crowd.tell(target, crowd.evidence.end)).collect();
         all.sort_by_key(|told| told.target);
         self.next = Time(i64::MAX);
         all
@@ -289,8 +289,8 @@ mod tests {
                 crowds.join(*source, knocks, Time(0), &terrain, &t);
             }
         }
-        assert_eq!(crowds.crowds.len(), CROWDS);
-        assert!(crowds.crowds.contains_key(&(Address::v4([11, 0, 0, 0]), Technique::TcpSyn)));
+        assert_eq!(crowds.known.len(), CROWDS);
+        assert!(crowds.known.contains_key(&(Address::v4([11, 0, 0, 0]), Technique::TcpSyn)));
     }
 
     #[test]

@@ -25,6 +25,16 @@ const SIZES: usize = 6;
 /// Folded scans that are remembered, the latest of those that share a place: 256 KiB.
 const CONVICTED: usize = 1 << 15;
 
+/// Whom the scans of a window are against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Targets {
+    /// There was none.
+    #[default]
+    None,
+    One(Address),
+    Many,
+}
+
 /// What was folded, and what is told.
 #[derive(Debug)]
 pub struct Storms {
@@ -35,8 +45,7 @@ pub struct Storms {
     end: Time,
     /// Scans folded in it.
     folded: HashSet,
-    /// Their target, while it is one.
-    target: Option<Option<Address>>,
+    targets: Targets,
     surge: Surge,
     /// Scans that were folded, by their hashes: found guilty once, they stay so. Made with the first storm.
     convicted: Vec<u64>,
@@ -47,7 +56,15 @@ impl Storms {
     #[must_use]
     pub fn new(key: &Key) -> Self {
         let (folded, surge, convicted) = Default::default();
-        Self { key: key.clone(), told: [0; SIZES], end: Time(i64::MIN), folded, target: None, surge, convicted }
+        Self {
+            key: key.clone(),
+            told: [0; SIZES],
+            end: Time(i64::MIN),
+            folded,
+            targets: Targets::None,
+            surge,
+            convicted,
+        }
     }
 
     /// Whether a scan that is about to be told is one too many, and goes into the storm. `room`: how many are told in a
@@ -70,11 +87,11 @@ impl Storms {
             *convicted = hash;
         }
         let (targets, _) = s.evidence.targets();
-        let target = s.evidence.target_sample.first().copied().filter(|_| targets == 1);
-        self.target = Some(match self.target {
-            Some(known) => known.filter(|known| Some(*known) == target),
-            None => target,
-        });
+        self.targets = match (self.targets, s.evidence.target_sample.first()) {
+            (Targets::None, Some(&target)) if targets == 1 => Targets::One(target),
+            (Targets::One(known), Some(&target)) if targets == 1 && known == target => Targets::One(known),
+            _ => Targets::Many,
+        };
         true
     }
 
@@ -96,17 +113,17 @@ impl Storms {
     /// When the window ends, if there is something to say then.
     #[must_use]
     pub fn next(&self) -> Time {
-        if self.target.is_some() || self.surge.goes_on() { self.end } else { Time(i64::MAX) }
+        if self.targets != Targets::None || self.surge.goes_on() { self.end } else { Time(i64::MAX) }
     }
 
     /// The window ends.
     pub fn due(&mut self) -> Option<Event> {
         let end = self.end;
         let (count, _) = std::mem::take(&mut self.folded).count();
-        let target = self.target.take();
+        let targets = std::mem::take(&mut self.targets);
         (self.told, self.end) = ([0; SIZES], window_end(end));
         let stand = self.surge.window(count)?;
-        let target = target.flatten();
+        let target = if let Targets::One(target) = targets { Some(target) } else { None };
         let against = target.map_or(String::new(), |target| format!(", all against {target}"));
         let over = if stand.over { "; it is over" } else { "" };
         let event = format!(

@@ -36,7 +36,10 @@ const FIRST_EPHEMERAL: u16 = 32_768;
 /// Judges a suspicion.
 #[must_use]
 pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
-    let unheard = s.case.iter().all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target));
+    let unheard = s
+        .case
+        .iter()
+        .all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target) || k.marks.has(Marks::NO_ROUTE));
     let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
         Ground::Failures => failures(s, terrain, t),
@@ -87,6 +90,9 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
         }
         let threshold = match s.technique {
             Technique::Arp => t.arp,
+            _ if matches!(shape, Shape::Horizontal(port) if port >= FIRST_UNPRIVILEGED) && are_scattered(group()) => {
+                t.incoherent
+            }
             _ if successes == 0 => t.walk,
             _ => t.walk_after_success,
         };
@@ -126,6 +132,8 @@ pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
         _ if blamed => Weight::Fails(0),
         // Who comes back to a door that refused it wants in; a scanner has its answer.
         Outcome::Closed if knock.marks.has(Marks::PERSISTED) => Weight::Fails(HALF),
+        // The network's word, not the target's: whoever is behind that router fails so, wherever he goes.
+        Outcome::Unreachable if knock.marks.has(Marks::NO_ROUTE) => Weight::Unseen,
         Outcome::Closed | Outcome::Unreachable => Weight::Fails(STEP),
         Outcome::Silent => weigh_silence(knock, terrain, refused),
     }
@@ -181,6 +189,17 @@ fn are_neighbours<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
         (lowest, highest, hosts) = (address.min(lowest), address.max(highest), hosts + 1);
     }
     highest.saturating_sub(lowest) < 4 * hosts
+}
+
+/// Whether hardly two hosts lie in one network as they are handed out (a /16, of IPv6 a /32): so do peers, whom one knows from
+/// others' lists, and many of them are gone. A sweep of anything smaller than the Internet comes back to some.
+fn are_scattered<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
+    let mut networks: Vec<u128> =
+        group.map(|k| k.target).map(|host| if host.as_v4().is_some() { host.0 >> 16 } else { host.0 >> 96 }).collect();
+    let hosts = networks.len();
+    networks.sort_unstable();
+    networks.dedup();
+    8 * networks.len() >= 7 * hosts
 }
 
 /// From a listener's port to a client's: what answers look like.
@@ -330,6 +349,27 @@ mod tests {
         assert!(!guilty(&after(1, 9), nothing));
         assert!(guilty(&after(1, 10), nothing));
         assert!(guilty(&after(50, 10), nothing), "fifty visits buy no more than one");
+    }
+
+    #[test]
+    fn a_router_without_a_route_tells_of_the_network_and_only_counts_can_tell_more() {
+        let lost = |many: u8, marks| -> Vec<Knock> {
+            (0..many).map(|n| Knock { marks, ..knock(n * 8, 80, Unreachable) }).collect()
+        };
+        assert!(!guilty(&lost(19, Marks::NO_ROUTE), in_view) && guilty(&lost(20, Marks::NO_ROUTE), in_view));
+        assert!(guilty(&lost(4, Marks::default()), in_view), "a host that its own router does not find");
+    }
+
+    #[test]
+    fn peers_lie_scattered_and_a_sweep_does_not() {
+        let hosts = |many: u8, port: u16, place: fn(u8) -> [u8; 4]| -> Vec<Knock> {
+            (0..many).map(|n| Knock { target: Address::v4(place(n)), ..knock(n, port, Closed) }).collect()
+        };
+        let far = |n| [20 + n, 7, 3, n];
+        let near = |n| [20, 7, n, 3];
+        assert!(!guilty(&hosts(31, 6_346, far), nothing) && guilty(&hosts(32, 6_346, far), nothing));
+        assert!(guilty(&hosts(4, 6_346, near), nothing), "networks beside each other");
+        assert!(guilty(&hosts(4, 25, far), nothing), "a service's port");
     }
 
     #[test]

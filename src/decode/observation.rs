@@ -169,6 +169,9 @@ impl Marks {
     /// A door that an FTP client had named and that no client listens at: the server is made to knock there.
     pub const BOUNCED: Self = Self(4096);
 
+    /// A router on the way had no route: that tells of the network, not of the one who knocked.
+    pub const NO_ROUTE: Self = Self(16_384);
+
     /// A door that had been knocked at before, in another way.
     pub const AGAIN: Self = Self(1024);
 
