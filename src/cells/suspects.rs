@@ -676,12 +676,28 @@ mod tests {
         let mut suspect = Suspect::new(host(1), Time(0));
         let mut told = Vec::new();
         for port in 1..=100 {
-            if suspect.knock(knock(9, port, Outcome::Closed), Time(0), &key, &t) != Effect::None {
+            if matches!(suspect.knock(knock(9, port, Outcome::Closed), Time(0), &key, &t), Effect::Report(_)) {
                 told.push(port);
             }
         }
         assert_eq!(told[..21], (4..=24).collect::<Vec<u16>>());
         assert_eq!(told[21..], [28, 32, 37, 42, 48, 55, 62, 70, 79, 89]);
+    }
+
+    #[test]
+    fn failures_below_the_threshold_are_told_from_the_second_on_each_once() {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        let mut suspect = Suspect::new(host(1), Time(0));
+        let told: Vec<Vec<u16>> = (1..=3)
+            .map(|port| {
+                let knock = knock(9, port, Outcome::Closed);
+                match suspect.knock(knock, Time(0), &key, &t) {
+                    Effect::Few => suspect.few(&knock).iter().map(|k| k.port).collect(),
+                    _ => Vec::new(),
+                }
+            })
+            .collect();
+        assert_eq!(told, [vec![], vec![1, 2], vec![3]]);
     }
 
     #[test]

@@ -131,8 +131,8 @@ impl Crowd {
 pub struct Crowds {
     key: Key,
     known: HashMap<Target, Crowd, FixedState>,
-    /// Nothing is due before.
-    next: Time,
+    /// Nothing is due before, if anything is.
+    next: Option<Time>,
     /// One that had to go for another: to be taken out by whoever has given it a life.
     pub displaced: Option<Told>,
 }
@@ -142,7 +142,7 @@ impl Crowds {
     #[must_use]
     pub fn new(key: &Key) -> Self {
         let known = HashMap::with_hasher(FixedState::with_seed(key.hash(3_u8)));
-        Self { key: key.clone(), known, next: Time(i64::MAX), displaced: None }
+        Self { key: key.clone(), known, next: None, displaced: None }
     }
 
     /// A source has failed at doors of one host. Tells of the crowd that it is of, once that is guilty.
@@ -185,7 +185,8 @@ impl Crowds {
         }
         let crowd = self.known.entry(target).or_insert(known?);
         crowd.last = crowd.last.max(now);
-        self.next = self.next.min(crowd.day).min(crowd.last.after(t.quiet));
+        let due = crowd.day.min(crowd.last.after(t.quiet));
+        self.next = Some(self.next.map_or(due, |next| next.min(due)));
         crowd.is_guilty(t).then(|| crowd.tell(target, last.stamp))
     }
 
@@ -202,9 +203,9 @@ impl Crowds {
         }
     }
 
-    /// Nothing is due before.
+    /// Nothing is due before, if anything is.
     #[must_use]
-    pub fn next(&self) -> Time {
+    pub fn next(&self) -> Option<Time> {
         self.next
     }
 
@@ -214,12 +215,15 @@ impl Crowds {
             [(crowd.day, *target, Due::Day), (crowd.last.after(quiet), *target, Due::Quiet)]
         });
         let next = dues.min();
-        self.next = next.map_or(Time(i64::MAX), |(due, ..)| due);
+        self.next = next.map(|(due, ..)| due);
         let (due, target, why) = next.filter(|(due, ..)| *due <= now)?;
         let crowd = self.known.get_mut(&target)?;
         let told = crowd.tell(target, crowd.evidence.end);
+        // At the end of time there is no other day.
+        let tomorrow = due.after(DAY);
+        let why = if tomorrow > due { why } else { Due::Quiet };
         match why {
-            Due::Day => crowd.day = due.after(DAY),
+            Due::Day => crowd.day = tomorrow,
             Due::Quiet => drop(self.known.remove(&target)),
         }
         Some((due, why, told))
@@ -230,7 +234,7 @@ impl Crowds {
         let mut all: Vec<Told> =
             self.known.drain().map(|(target, crowd)| crowd.tell(target, crowd.evidence.end)).collect();
         all.sort_by_key(|told| told.target);
-        self.next = Time(i64::MAX);
+        self.next = None;
         all
     }
 }
@@ -304,6 +308,15 @@ mod tests {
         let end = Time(i64::MAX / 2);
         let whys: Vec<Due> = std::iter::from_fn(|| crowds.due(end, t.quiet).map(|(_, why, _)| why)).collect();
         assert_eq!(whys, [Due::Day, Due::Quiet]);
-        assert_eq!(crowds.next(), Time(i64::MAX));
+        assert_eq!(crowds.next(), None);
+    }
+
+    #[test]
+    fn at_the_end_of_time_a_crowd_is_over() {
+        let (terrain, t, end) = (Terrain::new(Key::new(1)), Thresholds::default(), Time(i64::MAX));
+        let mut crowds = Crowds::new(&Key::new(1));
+        crowds.join(host(2), &[knock(1, 22, Outcome::Closed)], end, &terrain, &t);
+        assert_eq!(crowds.due(end, t.quiet).map(|(_, why, _)| why), Some(Due::Quiet));
+        assert!(crowds.due(end, t.quiet).is_none() && crowds.next().is_none());
     }
 }

@@ -36,16 +36,11 @@ struct Door {
 }
 
 /// All doors that are counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Floods {
     doors: Vec<Door>,
+    /// When the window ends, of use while there are doors.
     end: Time,
-}
-
-impl Default for Floods {
-    fn default() -> Self {
-        Self { doors: Vec::new(), end: Time(i64::MAX) }
-    }
 }
 
 impl Floods {
@@ -76,8 +71,8 @@ impl Floods {
 
     /// When the window ends, if there is anything to look at then.
     #[must_use]
-    pub fn next(&self) -> Time {
-        self.end
+    pub fn next(&self) -> Option<Time> {
+        (!self.doors.is_empty()).then_some(self.end)
     }
 
     /// The window ends: what there is to say of the doors that got `flood` knocks in it or more.
@@ -106,7 +101,7 @@ impl Floods {
             (door.knocks, door.inherited) = (0, 0);
         }
         self.doors.retain(|door| door.surge.goes_on());
-        self.end = if self.doors.is_empty() { Time(i64::MAX) } else { window_end(end) };
+        self.end = window_end(end);
         events.sort_by_key(|(door, _)| *door);
         events.into_iter().map(|(_, event)| event).collect()
     }
@@ -136,6 +131,6 @@ mod tests {
     fn a_few_knocks_are_no_flood_and_leave_nothing_behind() {
         let mut floods = Floods::default();
         (0..100).for_each(|_| floods.note(host(2), host(1), 80, Time(0)));
-        assert_eq!((floods.due(10_000).len(), floods.next()), (0, Time(i64::MAX)));
+        assert_eq!((floods.due(10_000).len(), floods.next()), (0, None));
     }
 }

@@ -127,9 +127,9 @@ impl Correlate {
     fn fall_due(&mut self, now: Time, find: &mut impl FnMut(Finding)) {
         loop {
             let next = [self.crowds.next(), self.storms.next(), self.floods.next()];
-            let Some(due) = next.into_iter().min().filter(|due| *due <= now) else { return };
+            let Some(due) = next.into_iter().flatten().min().filter(|due| *due <= now) else { return };
             let finding = |event| Finding { order: (due, 0), seq: None, event };
-            if self.crowds.next() == due {
+            if self.crowds.next() == Some(due) {
                 let Some((due, why, told)) = self.crowds.due(now, self.thresholds.quiet) else { continue };
                 match why {
                     Due::Quiet => self.crowd_ends(told, due, find),
@@ -140,7 +140,7 @@ impl Correlate {
                         }
                     }
                 }
-            } else if self.storms.next() == due {
+            } else if self.storms.next() == Some(due) {
                 self.storms.due().map(finding).into_iter().for_each(&mut *find);
             } else {
                 self.floods.due(self.thresholds.flood).into_iter().map(finding).for_each(&mut *find);

@@ -112,8 +112,8 @@ impl Storms {
 
     /// When the window ends, if there is something to say then.
     #[must_use]
-    pub fn next(&self) -> Time {
-        if self.targets != Targets::None || self.surge.goes_on() { self.end } else { Time(i64::MAX) }
+    pub fn next(&self) -> Option<Time> {
+        (self.targets != Targets::None || self.surge.goes_on()).then_some(self.end)
     }
 
     /// The window ends.
@@ -176,12 +176,12 @@ mod tests {
     fn as_many_as_there_is_room_for_are_told_and_the_rest_is_one_event() {
         let mut storms = Storms::new(&Key::new(1));
         let told = (0..1_000).filter(|n| !storms.folds(source(*n), &scan(1, 4), Time(7), 100)).count();
-        assert_eq!((told, storms.next()), (100, Time(60 * Time::SECOND)));
+        assert_eq!((told, storms.next()), (100, Some(Time(60 * Time::SECOND))));
         let event = storms.due();
         assert_eq!(event.as_ref().and_then(|event| event.dest_ip), Some(host(1).ip()));
         let count: u32 = words(event).split(' ').next().unwrap().parse().unwrap();
         assert!((810..=990).contains(&count), "{count}");
-        assert_eq!((words(storms.due()).as_str(), storms.next()), ("", Time(i64::MAX)));
+        assert_eq!((words(storms.due()).as_str(), storms.next()), ("", None));
     }
 
     #[test]
