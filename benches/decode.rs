@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tripline::{
-    decode::{Class, classify, decode, is_plain, observe},
+    decode::{Class, Glance, classify, decode, glance, observe},
     source::{Frame, LinkType, Time},
 };
 
@@ -73,6 +73,7 @@ fn decoding(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 let mut plain = 0;
+                let mut list = Vec::with_capacity(1);
                 for (seq, bytes) in frames.iter().enumerate() {
                     let frame = Frame {
                         bytes,
@@ -83,12 +84,16 @@ fn decoding(c: &mut Criterion) {
                         seq: seq as u64,
                         number: seq as u64 + 1,
                     };
-                    if is_plain(black_box(&frame)) {
-                        plain += 1;
-                    } else if let Ok(packet) = decode(black_box(&frame))
-                        && let Class::Evidence(kind) = classify(&packet)
-                    {
-                        black_box(observe(&frame, &packet, kind));
+                    match glance(black_box(&frame), &mut list) {
+                        Glance::Plain => plain += 1,
+                        Glance::Evidence => list.clear(),
+                        Glance::Unsure => {
+                            if let Ok(packet) = decode(black_box(&frame))
+                                && let Class::Evidence(kind) = classify(&packet)
+                            {
+                                black_box(observe(&frame, &packet, kind));
+                            }
+                        }
                     }
                 }
                 plain

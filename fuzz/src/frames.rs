@@ -5,7 +5,7 @@
 //! Read next: `tripline::decode`, `tripline::defragment`.
 
 use tripline::{
-    decode::{self, Class, Span, classify, describe::describe, is_plain, link, observe},
+    decode::{self, Class, Glance, Span, classify, describe::describe, glance, link, observe},
     defragment::{Defragmenter, Fragment, Limits, Verdict},
     source::{Frame, LinkType, Time},
 };
@@ -25,9 +25,14 @@ pub fn decode(bytes: &[u8]) {
     assert_eq!(decode::decode(&later), decoded, "it depends on more than the frame");
     let described = serde_json::to_string(&describe(&frame, &decoded)).expect("what was decoded can be written down");
     assert!(!described.contains('\n'));
-    let plain = decoded.is_ok_and(|packet| classify(&packet) == Class::Plain);
-    assert!(plain || !is_plain(&frame), "a glance is never wrong");
-    let Ok(packet) = decoded else { return };
+    let mut list = Vec::new();
+    let seen = glance(&frame, &mut list);
+    let Ok(packet) = decoded else { return assert_eq!(seen, Glance::Unsure, "a glance sees no more") };
+    match (seen, classify(&packet)) {
+        (Glance::Evidence, Class::Evidence(kind)) => assert_eq!(list, [observe(&frame, &packet, kind)]),
+        (Glance::Unsure, _) | (Glance::Plain, Class::Plain) => {}
+        (seen, class) => panic!("{seen:?} for {class:?}"),
+    }
     let Span { start, len } = packet.payload;
     let payload = packet.payload.of_bytes(bytes);
     assert_eq!(payload.len(), len as usize, "the payload lies in the frame: {start}");

@@ -71,6 +71,12 @@ pub const SAMPLED: u64 = 64;
 /// Errands that are remembered as settled: 2 KiB a cell.
 const SETTLED: usize = 256;
 
+/// Where an errand is remembered.
+#[inline]
+fn settled_at(errand: u64) -> usize {
+    (errand >> 32) as usize % SETTLED
+}
+
 /// Who comes to an open door again after this long comes back; before, it is one visit.
 const LATER: i64 = 30 * Time::SECOND;
 
@@ -116,7 +122,7 @@ pub struct Cell {
     /// Direct-mapped memory of what was told already; forgetting only repeats a report.
     seen: Vec<u64>,
     /// Direct-mapped memory of errands of which more packets say nothing new for now.
-    settled: Vec<u64>,
+    settled: Box<[u64; SETTLED]>,
     twins: Twins,
     paths: Paths,
     copies: Copies,
@@ -157,7 +163,7 @@ impl Cell {
             deadlines: Deadlines::new((rest / Deadlines::COST).clamp(1, contacts.capacity())),
             seen: vec![0; (share(SEEN_SHARE) / 8).max(1)],
             contacts,
-            settled: vec![0; SETTLED],
+            settled: Box::new([0; SETTLED]),
             twins: Twins::default(),
             paths: Paths::default(),
             copies: Copies::new(thresholds.copies),
@@ -192,8 +198,7 @@ impl Cell {
     #[inline]
     pub fn see(&mut self, sighting: Sighting<'_>) {
         let Sighting { observation: o, role, errand, .. } = sighting;
-        let at = (((errand >> 32) * self.settled.len() as u64) >> 32) as usize;
-        if errand != 0 && self.settled.get(at) == Some(&errand) {
+        if self.is_settled(errand) {
             return;
         }
         self.advance(o.clock);
@@ -208,9 +213,15 @@ impl Cell {
             (_, Role::Sender) => self.sent(o),
             (_, Role::Receiver) => self.received(o),
         };
-        if let Some(place) = self.settled.get_mut(at).filter(|_| is_settled && errand != 0) {
+        if let Some(place) = self.settled.get_mut(settled_at(errand)).filter(|_| is_settled && errand != 0) {
             *place = errand;
         }
+    }
+
+    /// Whether more packets of an errand say nothing new.
+    #[inline]
+    fn is_settled(&self, errand: u64) -> bool {
+        errand != 0 && self.settled.get(settled_at(errand)) == Some(&errand)
     }
 
     /// True when another datagram of the errand would change nothing.

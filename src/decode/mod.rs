@@ -22,6 +22,7 @@ pub mod class;
 pub mod describe;
 mod extension;
 pub mod ftp;
+mod glance;
 pub mod icmp;
 mod ipv4;
 mod ipv6;
@@ -29,7 +30,6 @@ pub mod link;
 pub mod observation;
 pub mod observe;
 pub mod packet;
-mod plain;
 #[cfg(test)]
 mod samples;
 pub mod sctp;
@@ -43,10 +43,10 @@ mod udp;
 
 pub use class::{Class, classify};
 pub use extension::is_extension;
+pub use glance::{Glance, glance};
 pub use observation::{Address, Kind, Marks, Observation};
 pub use observe::{announce, observe};
 pub use packet::{Fragment, Packet, Span};
-pub use plain::is_plain;
 pub use skip::Skip;
 pub use telltale::Telltale;
 pub use transport::{Ports, Transport};
@@ -58,7 +58,7 @@ use crate::source::Frame;
 use body::Body;
 use link::ethertype;
 
-/// Reads a frame. Called for every one that is not plain data at a glance, see [`is_plain`].
+/// Reads a frame. Called for every one of which a [`glance`] does not tell all.
 ///
 /// # Errors
 /// The frame holds no IP datagram and no ARP packet that could be read. What is wrong behind
@@ -254,9 +254,14 @@ mod tests {
     fn look_at(link: u32, bytes: &[u8]) {
         let frame = frame(link, bytes);
         let decoded = decode(&frame);
-        let plain = decoded.is_ok_and(|packet| classify(&packet) == Class::Plain);
-        assert!(plain || !is_plain(&frame), "a glance is never wrong");
-        let Ok(packet) = decoded else { return };
+        let mut list = Vec::new();
+        let seen = glance(&frame, &mut list);
+        let Ok(packet) = decoded else { return assert_eq!(seen, Glance::Unsure, "a glance sees no more") };
+        match (seen, classify(&packet)) {
+            (Glance::Evidence, Class::Evidence(kind)) => assert_eq!(list, [observe(&frame, &packet, kind)]),
+            (Glance::Unsure, _) | (Glance::Plain, Class::Plain) => {}
+            (seen, class) => panic!("{seen:?} for {class:?}"),
+        }
         let Span { start, len } = packet.payload;
         assert_eq!(packet.payload.of_bytes(bytes).len(), len as usize, "the payload lies in the frame: {start}");
         assert!(len <= u32::from(packet.payload_len) || packet.payload_len == u16::MAX);

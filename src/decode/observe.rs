@@ -43,11 +43,12 @@ pub fn observe(frame: &Frame<'_>, packet: &Packet, kind: Kind) -> Observation {
         Transport::Tcp(tcp) => {
             (seen.src_port, seen.dst_port) = (tcp.ports.src, tcp.ports.dst);
             (seen.tcp_seq, seen.tcp_ack, seen.window, seen.flags) = (tcp.seq, tcp.ack, tcp.window, tcp.flags);
-            seen.telltale = telltale::of_segment(frame, packet, tcp);
+            let end = frame.bytes.len().min(packet.payload.start as usize);
+            seen.telltale = telltale::of_segment(&seen, frame.bytes.get(..end).unwrap_or_default());
         }
         Transport::Udp(ports) => {
             (seen.src_port, seen.dst_port) = (ports.src, ports.dst);
-            seen.telltale = telltale::of_datagram(frame, packet, ports);
+            seen.telltale = telltale::of_datagram(&seen, packet.payload.of_bytes(frame.bytes));
         }
         Transport::Ports(ports) => (seen.src_port, seen.dst_port) = (ports.src, ports.dst),
         Transport::Sctp(sctp) => {

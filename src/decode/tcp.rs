@@ -50,14 +50,24 @@ pub(super) fn read(segment: Body<'_>, packet: &mut Packet) -> usize {
     packet.transport = Transport::Tcp(tcp);
     if header_len < HEADER || header_len > segment.sent {
         packet.flaw = Some(Skip::BadTcpHeaderLength);
-    } else if header_len > HEADER {
-        packet.marks.set(Marks::TCP_OPTIONS);
-        // Kind 2, length 4, and no room for more.
-        if header_len == HEADER + 4 && options.starts_with(&[2, 4]) {
-            packet.marks.set(Marks::MSS_ONLY);
-        }
+    } else {
+        packet.marks.set(shape(header_len, options));
     }
     header_len
+}
+
+/// What shape the options of a header of `header_len` bytes have.
+#[inline]
+pub(super) fn shape(header_len: usize, options: &[u8]) -> Marks {
+    let mut marks = Marks::default();
+    if header_len > HEADER {
+        marks.set(Marks::TCP_OPTIONS);
+        // Kind 2, length 4, and no room for more.
+        if header_len == HEADER + 4 && options.starts_with(&[2, 4]) {
+            marks.set(Marks::MSS_ONLY);
+        }
+    }
+    marks
 }
 
 /// The fixed header, with the length that it claims for itself.

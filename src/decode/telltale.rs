@@ -1,6 +1,6 @@
 //! What the bytes of a probe say about the program that made it, and no header field does.
 //!
-//! In: the frame and its packet. Out: a [`Telltale`]. Scanners that keep no state hide what they need for
+//! In: a probe's record and its bytes. Out: a [`Telltale`]. Scanners that keep no state hide what they need for
 //! knowing their answers in the probe itself; where it lies in options or payload, it has to be read while the
 //! bytes are at hand. Must not know whose habit it is: `fingerprint` does.
 //! Source: RFC 7323 (timestamps), RFC 1035 and 3416 (the numbers of DNS and SNMP questions).
@@ -8,12 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Packet,
-    tcp::{Tcp, flags},
-    transport::Ports,
-};
-use crate::source::{Frame, Time};
+use super::{Observation, tcp::flags};
+use crate::source::Time;
 
 /// The most that a sender's clock and the capture's may differ, in seconds.
 const CLOCKS_DIFFER: i64 = 5;
@@ -39,20 +35,18 @@ pub enum Telltale {
     Bound,
 }
 
-/// Looks at a SYN.
+/// Looks at a segment, `headers` being the frame up to its payload.
 #[inline]
-pub(super) fn of_segment(frame: &Frame<'_>, packet: &Packet, tcp: Tcp) -> Telltale {
-    if tcp.flags & (flags::SYN | flags::ACK) != flags::SYN || packet.payload_len != 0 {
+pub(super) fn of_segment(o: &Observation, headers: &[u8]) -> Telltale {
+    if o.flags & (flags::SYN | flags::ACK) != flags::SYN || o.payload_len != 0 {
         return Telltale::None;
     }
-    let end = frame.bytes.len().min(packet.payload.start as usize);
-    let Some(options) = end.checked_sub(OPTIONS).and_then(|start| frame.bytes.get(start..end)) else {
-        return Telltale::None;
-    };
-    match *options {
-        [2, 4, _, _, 4, 2, 8, 10, a, b, c, d, 0, 0, 0, 0, 1, 3, 3, _]
-        | [2, 4, _, _, 1, 3, 3, _, 4, 2, 8, 10, a, b, c, d, 0, 0, 0, 0] => {
-            let differ = i64::from(u32::from_be_bytes([a, b, c, d])) - frame.stamp.0 / Time::SECOND;
+    match headers.last_chunk::<OPTIONS>() {
+        Some(
+            [2, 4, _, _, 4, 2, 8, 10, clock @ .., 0, 0, 0, 0, 1, 3, 3, _]
+            | [2, 4, _, _, 1, 3, 3, _, 4, 2, 8, 10, clock @ .., 0, 0, 0, 0],
+        ) => {
+            let differ = i64::from(u32::from_be_bytes(*clock)) - o.stamp.0 / Time::SECOND;
             if differ.abs() <= CLOCKS_DIFFER { Telltale::TimeOfDay } else { Telltale::None }
         }
         _ => Telltale::None,
@@ -61,15 +55,14 @@ pub(super) fn of_segment(frame: &Frame<'_>, packet: &Packet, tcp: Tcp) -> Tellta
 
 /// Looks at a datagram: DNS has its number in front, SNMP with a community of six letters at the twentieth byte.
 #[inline]
-pub(super) fn of_datagram(frame: &Frame<'_>, packet: &Packet, ports: Ports) -> Telltale {
-    if !matches!(ports.dst, DNS | SNMP) {
+pub(super) fn of_datagram(o: &Observation, payload: &[u8]) -> Telltale {
+    if !matches!(o.dst_port, DNS | SNMP) {
         return Telltale::None;
     }
-    let Some(dst) = packet.dst.as_v4() else { return Telltale::None };
-    let payload = packet.payload.of_bytes(frame.bytes);
-    let at = if ports.dst == DNS { 0 } else { 19 };
+    let Some(dst) = o.dst.as_v4() else { return Telltale::None };
+    let at = if o.dst_port == DNS { 0 } else { 19 };
     let Some(&[high, low]) = payload.get(at..at + 2) else { return Telltale::None };
-    let bound = packet.ip_id ^ dst as u16 ^ ports.dst;
+    let bound = o.ip_id ^ dst as u16 ^ o.dst_port;
     if u16::from_be_bytes([high, low]) == bound { Telltale::Bound } else { Telltale::None }
 }
 
@@ -77,9 +70,10 @@ pub(super) fn of_datagram(frame: &Frame<'_>, packet: &Packet, ports: Ports) -> T
 mod tests {
     use super::*;
     use crate::decode::{
-        Class, Observation, classify, decode, observe,
+        Class, classify, decode, observe,
         samples::{ethernet, frame, hex, ipv4, tcp},
     };
+    use crate::source::Frame;
 
     fn seen(bytes: &[u8], seconds: i64) -> Observation {
         let frame = Frame { stamp: Time(seconds * Time::SECOND), ..frame(1, bytes) };

@@ -27,6 +27,9 @@ const CORE: u8 = FIN | SYN | RST | PSH | ACK | URG;
 /// For so long of the clock an errand has one name: nanoseconds.
 pub const WINDOW: i64 = 16 * Time::SECOND;
 
+/// The number behind the last cell's.
+const NOBODY: u16 = CELLS as u16;
+
 /// A reference to an observation of the piece.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reference {
@@ -72,8 +75,8 @@ pub struct Scattered {
     references: Vec<Reference>,
     /// Where each cell's references begin; one more for the end.
     starts: Vec<u32>,
-    /// The two cells of each observation, kept between the passes of the sort; `None` who has no use for it.
-    owners: Vec<([Option<u8>; 2], [u64; 2])>,
+    /// The two cells of each observation, kept between the passes of the sort; [`NOBODY`] where one has no use for it.
+    owners: Vec<([u16; 2], [u64; 2])>,
 }
 
 impl Default for Scattered {
@@ -95,9 +98,9 @@ impl Scattered {
 
     /// Sorts the references: a counting sort, two passes, no comparison.
     pub fn sort(&mut self, key: &Key) {
-        let mut next = [0_u32; CELLS];
-        let slot = |next: &mut [u32; CELLS], cell: u8| -> u32 {
-            // A u8 always lies inside: the check costs nothing and proves it.
+        // One more than there are cells: what nobody has a use for comes behind all that somebody has.
+        let mut next = [0_u32; CELLS + 1];
+        let slot = |next: &mut [u32; CELLS + 1], cell: u16| -> u32 {
             next.get_mut(usize::from(cell)).map_or(0, |n| {
                 *n += 1;
                 *n - 1
@@ -106,9 +109,10 @@ impl Scattered {
         self.owners.clear();
         for o in &self.observations {
             let owners = owners(o);
-            let pair = [owners.sender.then(|| key.cell(o.src)), owners.receiver.then(|| key.cell(o.dst))];
-            self.owners.push((pair, errands(key, o)));
-            for cell in pair.into_iter().flatten() {
+            let cell = |wanted, address| if wanted { u16::from(key.cell(address)) } else { NOBODY };
+            let cells = [cell(owners.sender, o.src), cell(owners.receiver, o.dst)];
+            self.owners.push((cells, errands(key, o)));
+            for cell in cells {
                 slot(&mut next, cell);
             }
         }
@@ -118,20 +122,22 @@ impl Scattered {
             total += *n;
             *n = *start;
         }
-        if let Some(end) = self.starts.last_mut() {
-            *end = total;
-        }
         self.references.clear();
         self.references.resize(total as usize, Reference::default());
-        for (index, &(pair, errands)) in self.owners.iter().enumerate() {
-            for (role, (cell, errand)) in pair.into_iter().zip(errands).enumerate() {
-                let Some(cell) = cell else { continue };
+        for (index, &(cells, errands)) in self.owners.iter().enumerate() {
+            for (role, (cell, errand)) in cells.into_iter().zip(errands).enumerate() {
                 let at = slot(&mut next, cell) as usize;
                 if let Some(reference) = self.references.get_mut(at) {
                     *reference = Reference { place: (index as u32) << 1 | role as u32, errand };
                 }
             }
         }
+    }
+
+    /// Whether a cell owns nothing of the piece.
+    #[must_use]
+    pub fn is_empty(&self, cell: usize) -> bool {
+        self.starts.get(cell) == self.starts.get(cell + 1)
     }
 
     /// What one cell owns of the piece, in order.

@@ -5,12 +5,9 @@
 
 use crate::{
     cells::technique::{ACK, SYN},
-    decode::{Kind, Observation, Packet, Skip},
+    decode::{Kind, Observation, Skip},
     source::{Frame, LinkType, Time},
 };
-
-/// TCP's place among protocols.
-const TCP: usize = 6;
 
 /// Counters of frames.
 #[derive(Clone, Debug)]
@@ -77,19 +74,10 @@ impl Counts {
         }
     }
 
-    /// Counts what was decoded.
+    /// Counts a packet whose protocol is known.
     #[inline]
-    pub fn packet(&mut self, packet: &Packet) {
-        if let Some(count) = self.protocols.get_mut(usize::from(packet.protocol)) {
-            *count += 1;
-        }
-    }
-
-    /// Counts a plain packet of a TCP connection that was told at a glance.
-    #[inline]
-    pub fn plain(&mut self) {
-        self.plain += 1;
-        if let Some(count) = self.protocols.get_mut(TCP) {
+    pub fn known(&mut self, protocol: u8) {
+        if let Some(count) = self.protocols.get_mut(usize::from(protocol)) {
             *count += 1;
         }
     }
@@ -152,7 +140,7 @@ mod tests {
         match decode(&frame) {
             Err(skip) => counts.skip(skip),
             Ok(packet) => {
-                counts.packet(&packet);
+                counts.known(packet.protocol);
                 if let Class::Evidence(kind) = classify(&packet) {
                     counts.observation(&observe(&frame, &packet, kind));
                 } else {
@@ -172,7 +160,7 @@ mod tests {
         assert_eq!((all.frames, all.wire_bytes), (5, 7_500));
         assert_eq!((all.evidence, all.plain, all.skipped.iter().sum::<u64>()), (3, 1, 1));
         assert_eq!(all.evidence + all.plain + all.fragments + all.skipped.iter().sum::<u64>(), all.frames);
-        assert_eq!((all.syns, all.syn_acks, all.protocols[TCP]), (1, 1, 4));
+        assert_eq!((all.syns, all.syn_acks, all.protocols[6]), (1, 1, 4));
         assert_eq!((all.first, all.last), (Some(Time(3)), Some(Time(9))));
     }
 

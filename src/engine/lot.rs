@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use crate::{
+    cells::Cell,
     correlate::{Finding, reference::Reference},
-    decode::{self, Class, Kind, Marks, Observation, Packet, Skip, Tunnel},
+    decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel, transport::protocol},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
-    dispatch::{Key, Scattered},
+    dispatch::{Key, Scattered, Sighting},
     engine::counts::Counts,
     source::{Batch, Filter, Frame, LinkType, Piece, Time},
 };
@@ -37,7 +38,9 @@ fn tunnel_of(frame: &Frame<'_>, packet: &Packet) -> Option<Tunnel> {
 #[derive(Debug, Default)]
 pub struct Work {
     /// The evidence, and who owns it.
-    pub scattered: Scattered,
+    scattered: Scattered,
+    /// What was put together of fragments, apart: most pieces have none, and those need not be sorted again.
+    rebuilt: Scattered,
     /// What this slot has counted in all batches so far.
     pub counts: Counts,
     /// What is evidence about nobody, but is seen by originals of reference presets: plain ACKs and data.
@@ -51,18 +54,30 @@ impl Work {
     /// Walks a piece: decodes each frame, keeps evidence and fragments.
     pub fn digest(&mut self, batch: &Batch, piece: &Piece, wanted: Wanted<'_>) {
         self.scattered.clear();
+        self.rebuilt.clear();
         self.plain.clear();
         self.fragments.clear();
         self.bytes.clear();
-        let Self { scattered, counts, plain, fragments, bytes } = self;
+        let Self { scattered, counts, plain, fragments, bytes, .. } = self;
         batch.walk(piece, |frame| {
             if wanted.filter.is_some_and(|filter| !filter.keeps(&frame)) {
                 counts.filtered += 1;
                 return;
             }
             counts.frame(&frame);
-            if !wanted.plain && decode::is_plain(&frame) {
-                return counts.plain();
+            match decode::glance(&frame, &mut scattered.observations) {
+                Glance::Evidence => {
+                    if let Some(o) = scattered.observations.last() {
+                        counts.known(o.protocol);
+                        counts.observation(o);
+                    }
+                    return;
+                }
+                Glance::Plain if !wanted.plain => {
+                    counts.plain += 1;
+                    return counts.known(protocol::TCP);
+                }
+                Glance::Plain | Glance::Unsure => {}
             }
             let mut packet = Packet::default();
             if let Err(skip) = decode::decode_into(&frame, &mut packet) {
@@ -71,7 +86,7 @@ impl Work {
                 }
                 return counts.skip(skip);
             }
-            counts.packet(&packet);
+            counts.known(packet.protocol);
             if wanted.tenants {
                 let tunnel = tunnel_of(&frame, &packet);
                 decode::tenant::separate(&mut packet, tunnel);
@@ -105,7 +120,7 @@ impl Work {
                 }
             }
         });
-        if let Some(key) = wanted.key.filter(|_| self.fragments.is_empty()) {
+        if let Some(key) = wanted.key {
             self.scattered.sort(key);
         }
     }
@@ -143,8 +158,8 @@ impl Work {
                     Class::Evidence(kind) => {
                         let o = decode::observe(&place, &packet, kind);
                         self.counts.observation(&o);
-                        self.scattered.observations.push(o);
-                        self.scattered.tunnels.extend(tunnel.map(|tunnel| (seq, tunnel)));
+                        self.rebuilt.observations.push(o);
+                        self.rebuilt.tunnels.extend(tunnel.map(|tunnel| (seq, tunnel)));
                     }
                     Class::Nobody(skip) => self.counts.skip(skip),
                     Class::Plain => {
@@ -161,25 +176,43 @@ impl Work {
                 break;
             }
         }
-        self.scattered.tunnels.sort_by_key(|(seq, _)| *seq);
-        self.scattered.observations.sort_by_key(|o| o.seq);
         self.plain.sort_by_key(|o| o.seq);
-        if let Some(key) = wanted.key {
-            self.scattered.sort(key);
+        if let Some(key) = wanted.key.filter(|_| !self.rebuilt.observations.is_empty()) {
+            self.rebuilt.sort(key);
         }
+    }
+
+    /// Shows a cell, the one of this number, what it owns of the piece, in order.
+    pub fn show(&self, number: usize, cell: &mut Cell) {
+        // Of most cells no datagram came in fragments, and there is nothing to merge.
+        let merged = (!self.rebuilt.is_empty(number)).then(|| self.of(number));
+        let alone = merged.is_none().then(|| self.scattered.of(number));
+        alone.into_iter().flatten().chain(merged.into_iter().flatten()).for_each(|sighting| cell.see(sighting));
+    }
+
+    fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
+        merge(self.scattered.of(cell), self.rebuilt.of(cell), |sighting| sighting.observation.seq)
+    }
+
+    /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
+    fn in_order(&self) -> impl Iterator<Item = &Observation> {
+        let evidence = merge(self.scattered.observations.iter(), self.rebuilt.observations.iter(), |o| o.seq);
+        merge(evidence, self.plain.iter(), |o| o.seq)
     }
 }
 
-impl Work {
-    /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
-    fn in_order(&self) -> impl Iterator<Item = &Observation> {
-        let (mut evidence, mut plain) = (self.scattered.observations.iter().peekable(), self.plain.iter().peekable());
-        std::iter::from_fn(move || match (evidence.peek(), plain.peek()) {
-            (Some(e), Some(p)) if p.seq < e.seq => plain.next(),
-            (Some(_), _) => evidence.next(),
-            (None, _) => plain.next(),
-        })
-    }
+/// Of two that are in order each, one that is.
+fn merge<T>(
+    many: impl Iterator<Item = T>,
+    few: impl Iterator<Item = T>,
+    place: impl Fn(&T) -> u64,
+) -> impl Iterator<Item = T> {
+    let (mut many, mut few) = (many.peekable(), few.peekable());
+    std::iter::from_fn(move || match (many.peek(), few.peek()) {
+        (Some(one), Some(other)) if place(other) < place(one) => few.next(),
+        (Some(_), _) => many.next(),
+        (None, _) => few.next(),
+    })
 }
 
 /// What the stages behind decode ask for.
@@ -293,8 +326,14 @@ mod tests {
     }
 
     fn shown(lot: &Lot) -> Vec<u64> {
-        let cells = (0..CELLS).flat_map(|cell| lot.done().iter().flat_map(move |work| work.scattered.of(cell)));
-        cells.filter(|sighting| sighting.role == Role::Sender).map(|sighting| sighting.observation.seq).collect()
+        let mut shown = Vec::new();
+        for cell in 0..CELLS {
+            for work in lot.done() {
+                let sent = work.of(cell).filter(|sighting| sighting.role == Role::Sender);
+                shown.extend(sent.map(|sighting| sighting.observation.seq));
+            }
+        }
+        shown
     }
 
     #[test]

@@ -183,7 +183,7 @@ fn prepare(filter: &mut Filter, batch: &Batch, sink: &mut dyn Sink) {
 fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
     for (cell, number) in cells.iter_mut().zip(first..) {
         for work in lot.done() {
-            work.scattered.of(number).for_each(|sighting| cell.see(sighting));
+            work.show(number, cell);
         }
         // Without frames, too: time goes on while a wire is silent.
         cell.advance(lot.batch.clock.now());

@@ -52,6 +52,9 @@ pub const JITTER: i64 = 5 * Time::SECOND;
 /// one damaged stamp must not time out everything that is known.
 pub const LEAP: i64 = 3_600 * Time::SECOND;
 
+/// No stamp lies at or above it but the very last, which takes the long way as well.
+const NO_FLOOR: i64 = i64::MAX;
+
 /// The running maximum of capture time, with the follies of real captures taken out.
 ///
 /// - A step back of up to [`JITTER`] leaves the clock where it is.
@@ -61,8 +64,11 @@ pub const LEAP: i64 = 3_600 * Time::SECOND;
 ///
 /// It is small and `Copy`: whoever walks a piece of a batch starts from a copy of the
 /// clock at its border and comes to the same times as everybody else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
+    /// The stamp that the clock's time has: most frames are a little later, and are dealt with by that alone.
+    /// [`NO_FLOOR`] while a frame is to be looked at more closely.
+    floor: i64,
     /// The time now; meaningless until `started`.
     now: Time,
     /// What is added to a stamp to get clock time; grows with each re-basing.
@@ -74,23 +80,31 @@ pub struct Clock {
     pub rebased: u32,
 }
 
+impl Default for Clock {
+    fn default() -> Self {
+        Self { floor: NO_FLOOR, now: Time(0), shift: 0, leap: None, started: false, rebased: 0 }
+    }
+}
+
 impl Clock {
     /// Reads a frame's stamp and tells the clock time at that frame.
     #[inline]
     pub fn tick(&mut self, stamp: Time) -> Time {
-        let at = Time(stamp.0.saturating_add(self.shift));
-        let ahead = at.since(self.now);
-        if (0..=LEAP).contains(&ahead) && self.started {
-            self.leap = None;
-            self.now = at;
-            return at;
+        match stamp.0.checked_sub(self.floor) {
+            Some(ahead @ 0..=LEAP) => {
+                self.floor = stamp.0;
+                self.now.0 = self.now.0.saturating_add(ahead);
+                self.now
+            }
+            _ => self.tick_oddly(stamp),
         }
-        self.tick_oddly(at, ahead)
     }
 
     /// The rest of [`Clock::tick`]: the first frame, steps back, leaps.
     #[cold]
-    fn tick_oddly(&mut self, at: Time, ahead: i64) -> Time {
+    fn tick_oddly(&mut self, stamp: Time) -> Time {
+        let at = Time(stamp.0.saturating_add(self.shift));
+        let ahead = at.since(self.now);
         if !self.started {
             // Frames without a stamp may have come at 0 already, and it runs back for nobody: stamps before
             // 1970, which only a made-up capture has, are counted from there.
@@ -107,6 +121,8 @@ impl Clock {
                 }
                 _ => self.leap = Some(at),
             }
+        } else if ahead >= 0 {
+            (self.leap, self.now) = (None, at);
         } else {
             self.leap = None;
             if ahead < -JITTER {
@@ -114,6 +130,8 @@ impl Clock {
                 self.rebased = self.rebased.saturating_add(1);
             }
         }
+        let calm = self.started && self.leap.is_none();
+        self.floor = self.now.0.checked_sub(self.shift).filter(|_| calm).unwrap_or(NO_FLOOR);
         self.now
     }
 

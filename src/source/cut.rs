@@ -124,8 +124,11 @@ impl Cutter<'_> {
         loop {
             let described = &mut self.dialect.described;
             let end = match &self.dialect.framing {
-                Framing::Pcap { big_endian, interface } => {
-                    run(&Records { big_endian: *big_endian, interface: *interface }, bytes, full, piece, self.run)
+                Framing::Pcap { big_endian: false, interface } => {
+                    run(&Records::<false>::of(interface), bytes, full, piece, self.run)
+                }
+                Framing::Pcap { big_endian: true, interface } => {
+                    run(&Records::<true>::of(interface), bytes, full, piece, self.run)
                 }
                 Framing::PcapNg { big_endian, .. } => {
                     run(&Blocks { big_endian: *big_endian, interfaces: described }, bytes, full, piece, self.run)

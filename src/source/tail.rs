@@ -33,9 +33,17 @@ pub(super) fn last_stamp(file: &mut (impl Read + Seek)) -> Option<Time> {
     let mut tail = vec![0; usize::try_from(length.saturating_sub(start)).ok()?];
     let filled = read_full(file, &mut tail).ok()?;
     tail.truncate(filled);
-    let records = Records { big_endian, interface };
+    if big_endian {
+        latest(&Records::<true>::of(&interface), &tail)
+    } else {
+        latest(&Records::<false>::of(&interface), &tail)
+    }
+}
+
+/// The latest stamp of what may be a record and ends where `tail` ends.
+fn latest(records: &impl Steps, tail: &[u8]) -> Option<Time> {
     (0..tail.len())
-        .filter_map(|at| match records.step(&tail, at) {
+        .filter_map(|at| match records.step(tail, at) {
             Step::Frame(record) if record.next == tail.len() => record.stamp,
             _ => None,
         })

@@ -54,8 +54,11 @@ impl Batch {
     #[inline]
     pub fn walk<'a>(&'a self, piece: &Piece, each: impl FnMut(Frame<'a>)) {
         match &piece.framing {
-            Framing::Pcap { big_endian, interface } => {
-                walk(&Records { big_endian: *big_endian, interface: *interface }, &self.bytes, piece, each);
+            Framing::Pcap { big_endian: false, interface } => {
+                walk(&Records::<false>::of(interface), &self.bytes, piece, each);
+            }
+            Framing::Pcap { big_endian: true, interface } => {
+                walk(&Records::<true>::of(interface), &self.bytes, piece, each);
             }
             Framing::PcapNg { big_endian, interfaces } => {
                 walk(&Blocks { big_endian: *big_endian, interfaces }, &self.bytes, piece, each);

@@ -13,7 +13,7 @@ use crate::decode::{
 };
 
 /// The bit that tells a group address from one station's.
-pub(super) const GROUP: u8 = 1;
+pub(in crate::decode) const GROUP: u8 = 1;
 
 /// Opens a frame.
 #[inline]

@@ -20,6 +20,8 @@ pub(super) mod raw;
 mod vlan;
 mod wifi;
 
+pub(super) use ethernet::GROUP;
+
 use super::{Packet, Skip};
 use crate::source::LinkType;
 

@@ -129,7 +129,7 @@ const UDP_HEADER: usize = 8;
 #[inline]
 pub(super) fn is_tunnel(packet: &Packet) -> bool {
     match packet.transport {
-        Transport::Udp(ports) => is_tunnel_port(ports.dst) || is_session_port(ports.src),
+        Transport::Udp(ports) => are_tunnel_ports(ports),
         Transport::Opaque => is_tunnel_protocol(packet.protocol),
         _ => false,
     }
@@ -138,6 +138,12 @@ pub(super) fn is_tunnel(packet: &Packet) -> bool {
 fn is_tunnel_protocol(number: u8) -> bool {
     use protocol::{ETHER_IP, GRE, IPV4, IPV6, MPLS};
     matches!(number, IPV4 | IPV6 | GRE | ETHER_IP | MPLS)
+}
+
+/// Whether a datagram may be a tunnel's.
+#[inline]
+pub(super) fn are_tunnel_ports(ports: Ports) -> bool {
+    is_tunnel_port(ports.dst) || is_session_port(ports.src)
 }
 
 #[inline]

@@ -1,0 +1,285 @@
+//! What most frames of most networks are, told at a glance: TCP and UDP over Ethernet.
+//!
+//! In: a frame. Out: [`Glance`]: plain data, or evidence with its record, where `decode`, `classify` and `observe` would
+//! come to the same; or nothing, and the frame takes the long way. It looks at fields where they stand when nothing
+//! unusual comes before them (no tag, no IP options, no extension header, no missing bytes) or behind them (no tunnel), which costs a
+//! quarter of decoding. A property test holds the two ways together.
+//! Must not accept what the long way would not: an evader would go through here unseen.
+//! Read next: `class.rs` (what plain means), `observe.rs` (the record).
+
+use super::{
+    Address, Kind, Marks, Observation, Telltale,
+    ftp::CONTROL,
+    link::{ETHERNET, GROUP, ethertype},
+    tcp::{
+        self,
+        flags::{ACK, PSH},
+    },
+    telltale,
+    transport::{Ports, protocol},
+    tunnel,
+};
+use crate::source::Frame;
+
+const ETHERNET_HEADER: usize = 14;
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+const TCP_HEADER: usize = 20;
+const UDP_HEADER: usize = 8;
+const DONT_FRAGMENT: u16 = 0x4000;
+/// The last of the bits of an IPv4 header's flags and offset, "reserved", is nobody's business.
+const FRAGMENT: u16 = 0x3fff;
+
+/// What a glance tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// TCP data and ACKs of some connection.
+    Plain,
+    /// A TCP segment or a UDP datagram that is evidence: its record is the last of the list.
+    Evidence,
+    /// Nothing: decode it.
+    Unsure,
+}
+
+/// Looks at a frame. Use it before [`super::decode`] where nothing is wanted of plain frames but their number.
+/// Evidence is put into `list` at once: it is too large to be handed from function to function.
+#[inline]
+#[must_use]
+pub fn glance(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Glance {
+    let Some((link, network)) = frame.bytes.split_first_chunk::<ETHERNET_HEADER>() else { return Glance::Unsure };
+    if frame.link.0 != ETHERNET {
+        return Glance::Unsure;
+    }
+    let glance = match u16::from_be_bytes([link[12], link[13]]) {
+        ethertype::IPV4 => ipv4(frame, link, network, list),
+        ethertype::IPV6 => ipv6(frame, link, network, list),
+        _ => None,
+    };
+    glance.unwrap_or(Glance::Unsure)
+}
+
+/// What the network header says of a packet, and its segment or datagram.
+struct Carried<'a> {
+    frame: &'a Frame<'a>,
+    link: &'a [u8; ETHERNET_HEADER],
+    /// What is captured of it, padding of the frame taken off.
+    bytes: &'a [u8],
+    /// Its length as the header says.
+    sent: usize,
+    marks: Marks,
+    ip_id: u16,
+    protocol: u8,
+    ttl: u8,
+    tos: u8,
+}
+
+#[inline]
+fn ipv4(
+    frame: &Frame<'_>,
+    link: &[u8; ETHERNET_HEADER],
+    network: &[u8],
+    list: &mut Vec<Observation>,
+) -> Option<Glance> {
+    let (header, following) = network.split_first_chunk::<IPV4_HEADER>()?;
+    let (total, fragment) = (usize::from(half(header, 2)), half(header, 6));
+    if header[0] != 0x45 || fragment & FRAGMENT != 0 {
+        return None;
+    }
+    let sent = total.checked_sub(IPV4_HEADER)?;
+    let marks = if fragment & DONT_FRAGMENT == 0 { Marks::default() } else { Marks::DONT_FRAGMENT };
+    let bytes = following.get(..sent).unwrap_or(following);
+    let (protocol, ttl, tos) = (header[9], header[8], header[1]);
+    Carried { frame, link, bytes, sent, marks, ip_id: half(header, 4), protocol, ttl, tos }
+        .look(list, || (Address::v4(field(header, 12)), Address::v4(field(header, 16))))
+}
+
+#[inline]
+fn ipv6(
+    frame: &Frame<'_>,
+    link: &[u8; ETHERNET_HEADER],
+    network: &[u8],
+    list: &mut Vec<Observation>,
+) -> Option<Glance> {
+    let (header, following) = network.split_first_chunk::<IPV6_HEADER>()?;
+    // Addresses that begin with 0 may be IPv4's in disguise: the long way looks closer.
+    if header[0] >> 4 != 6 || header[8] == 0 || header[24] == 0 {
+        return None;
+    }
+    let sent = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    let bytes = following.get(..sent).unwrap_or(following);
+    let (marks, ip_id, tos) = (Marks::default(), 0, header[0] << 4 | header[1] >> 4);
+    Carried { frame, link, bytes, sent, marks, ip_id, protocol: header[6], ttl: header[7], tos }
+        .look(list, || (Address::v6(field(header, 8)), Address::v6(field(header, 24))))
+}
+
+impl Carried<'_> {
+    /// Reads what is carried; the addresses only where they are needed.
+    #[inline]
+    fn look(self, list: &mut Vec<Observation>, ends: impl Fn() -> (Address, Address)) -> Option<Glance> {
+        match self.protocol {
+            protocol::TCP => {
+                let (header, options) = self.bytes.split_first_chunk::<TCP_HEADER>()?;
+                let (header_len, flags) = (usize::from(header[12] >> 4) * 4, header[13]);
+                if header_len < TCP_HEADER || header_len > self.sent {
+                    return None;
+                }
+                if flags == ACK || flags == ACK | PSH {
+                    // Who talks over FTP's control channel says at which doors there will be knocks: the long way listens.
+                    let ports: [[u8; 2]; 2] = [field(header, 0), field(header, 2)];
+                    return (!ports.contains(&CONTROL.to_be_bytes())).then_some(Glance::Plain);
+                }
+                let mut o = self.observation(Kind::Tcp, ends(), header, header_len);
+                let word = |at| u32::from_be_bytes(field(header, at));
+                (o.tcp_seq, o.tcp_ack, o.window, o.flags) = (word(4), word(8), half(header, 14), flags);
+                o.marks.set(tcp::shape(header_len, options));
+                o.telltale = telltale::of_segment(&o, self.bytes.get(..header_len).unwrap_or(self.bytes));
+                list.push(o);
+            }
+            protocol::UDP => {
+                let (header, payload) = self.bytes.split_first_chunk::<UDP_HEADER>()?;
+                let mut o = self.observation(Kind::Udp, ends(), header, UDP_HEADER);
+                if tunnel::are_tunnel_ports(Ports { src: o.src_port, dst: o.dst_port }) {
+                    return None;
+                }
+                o.telltale = telltale::of_datagram(&o, payload);
+                list.push(o);
+            }
+            _ => return None,
+        }
+        Some(Glance::Evidence)
+    }
+
+    /// What the network header says, and the ports: the transport's `header`, of `header_len` bytes, begins with them.
+    #[inline]
+    fn observation(&self, kind: Kind, (src, dst): (Address, Address), header: &[u8], header_len: usize) -> Observation {
+        let mut marks = self.marks;
+        if self.bytes.len() < self.sent {
+            marks.set(Marks::CUT);
+        }
+        if self.link[0] & GROUP != 0 || dst.is_many() {
+            marks.set(Marks::TO_MANY);
+        }
+        Observation {
+            src,
+            dst,
+            stamp: self.frame.stamp,
+            clock: self.frame.clock,
+            seq: self.frame.seq,
+            tcp_seq: 0,
+            tcp_ack: 0,
+            src_port: half(header, 0),
+            dst_port: half(header, 2),
+            window: 0,
+            ip_id: self.ip_id,
+            payload_len: self.sent.saturating_sub(header_len) as u16,
+            vlan: [0; 2],
+            marks,
+            mac: field(self.link, 6),
+            protocol: self.protocol,
+            kind,
+            flags: 0,
+            ttl: self.ttl,
+            tos: self.tos,
+            icmp_type: 0,
+            icmp_code: 0,
+            telltale: Telltale::None,
+        }
+    }
+}
+
+/// The `N` bytes at `at`, which lie inside.
+#[inline]
+fn field<const N: usize>(header: &[u8], at: usize) -> [u8; N] {
+    header.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+}
+
+/// The number of two bytes at `at`.
+#[inline]
+fn half(header: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(field(header, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::{
+        Class, classify, decode, observe,
+        samples::{ethernet, frame, hex, ipv4 as over_v4, ipv6 as over_v6, tcp},
+    };
+
+    const DATAGRAM: &str = "c23c 0035 000a 0000 6869";
+
+    fn at_a_glance(link: u32, bytes: &[u8]) -> Glance {
+        glance(&frame(link, bytes), &mut Vec::new())
+    }
+
+    /// Whether a glance comes to what the long way comes to, wherever it comes to anything.
+    fn agree(bytes: &[u8]) -> bool {
+        let frame = frame(1, bytes);
+        let packet = decode(&frame);
+        let class = packet.map(|packet| classify(&packet));
+        let mut list = Vec::new();
+        match (glance(&frame, &mut list), packet, class) {
+            (Glance::Unsure, ..) | (Glance::Plain, _, Ok(Class::Plain)) => list.is_empty(),
+            (Glance::Evidence, Ok(packet), Ok(Class::Evidence(kind))) => list == [observe(&frame, &packet, kind)],
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn data_and_acks_are_known_at_a_glance() {
+        for flags in [ACK, ACK | PSH] {
+            for bytes in [ethernet(0x0800, &over_v4(6, &tcp(flags))), ethernet(0x86dd, &over_v6(6, &tcp(flags)))] {
+                assert_eq!(at_a_glance(1, &bytes), Glance::Plain);
+            }
+        }
+    }
+
+    #[test]
+    fn probes_and_datagrams_are_read_as_the_long_way_reads_them() {
+        let with_mss = [tcp(2)[..12].to_vec(), hex("60 02 0400 0000 0000 020405b4")].concat();
+        for segment in [tcp(2), tcp(0x12), tcp(0), with_mss] {
+            for bytes in [ethernet(0x0800, &over_v4(6, &segment)), ethernet(0x86dd, &over_v6(6, &segment))] {
+                assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(&bytes));
+            }
+        }
+        for bytes in [ethernet(0x0800, &over_v4(17, &hex(DATAGRAM))), ethernet(0x86dd, &over_v6(17, &hex(DATAGRAM)))] {
+            assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(&bytes));
+        }
+    }
+
+    #[test]
+    fn behind_a_tag_or_another_link_the_long_way_decides() {
+        let tagged = ethernet(0x8100, &[hex("000c 0800"), over_v4(6, &tcp(ACK))].concat());
+        assert_eq!(at_a_glance(1, &tagged), Glance::Unsure);
+        let other_link = ethernet(0x0800, &over_v4(6, &tcp(ACK)));
+        assert_eq!(at_a_glance(101, &other_link), Glance::Unsure);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nothing_passes_at_a_glance_that_the_long_way_would_read_otherwise(
+            flags in prop_oneof![Just(ACK), Just(ACK | PSH), any::<u8>()],
+            ipv6: bool,
+            udp: bool,
+            damage in prop::collection::vec((0..80_usize, any::<u8>()), 0..3),
+            len in 0..90_usize,
+        ) {
+            let (next, body) =
+                if udp { (17, hex(DATAGRAM)) } else { (6, [tcp(flags), hex("020405b4 04020100 00000000")].concat()) };
+            let mut bytes =
+                if ipv6 { ethernet(0x86dd, &over_v6(next, &body)) } else { ethernet(0x0800, &over_v4(next, &body)) };
+            for (at, byte) in damage {
+                if let Some(field) = bytes.get_mut(at) {
+                    *field = byte;
+                }
+            }
+            bytes.truncate(len);
+            prop_assert!(agree(&bytes), "{:02x?}", bytes);
+        }
+    }
+}
