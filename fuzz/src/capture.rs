@@ -151,6 +151,7 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
         reassembly: Policies::default(),
         tenants: bytes.len() % 2 == 1,
         filter: None,
+        about: None,
     };
     let mut told = Told::default();
     let totals = engine::run(&mut archive, plan, &mut told).expect("workers");

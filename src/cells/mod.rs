@@ -32,6 +32,7 @@ pub mod technique;
 pub mod twins;
 pub mod waiting;
 pub mod walk;
+pub mod witness;
 
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ use crate::{
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
         twins::Twins,
         waiting::Waiting,
+        witness::{Witness, Witnesses},
     },
     decode::{Address, Kind, Marks, Observation, observation::ARP},
     dispatch::{CELLS, Key, Role, Sighting, WINDOW as ERRAND, owners},
@@ -128,6 +130,8 @@ pub struct Cell {
     copies: Copies,
     senders: Senders,
     promised: Promised,
+    /// Those who tell of addresses that somebody asks about; there are none but for `tripline why`.
+    witnesses: Witnesses,
     early: u64,
     /// Knocks in vain.
     vain: u64,
@@ -169,12 +173,23 @@ impl Cell {
             copies: Copies::new(thresholds.copies),
             senders: Senders::default(),
             promised: Promised::default(),
+            witnesses: Witnesses::default(),
             early: 0,
             vain: 0,
             reports: Vec::new(),
             key,
             thresholds,
         }
+    }
+
+    /// Tells of an address that somebody asks about, from now on: the first `keep` of its doors and the latest.
+    pub fn watch(&mut self, source: Address, keep: usize) {
+        self.witnesses.0.push(Witness::new(source, keep));
+    }
+
+    /// Those who were asked to tell.
+    pub fn witnesses(&mut self) -> Vec<Witness> {
+        std::mem::take(&mut self.witnesses).0
     }
 
     /// What there is to tell since the last call.
@@ -361,6 +376,9 @@ impl Cell {
                     _ => Marks::default(),
                 };
                 contact.marks.set(mark);
+                if mark != Marks::default() {
+                    self.witnesses.tell(o.src, |w| w.came_back(technique, o.dst, door.port, mark));
+                }
                 if state.is_unanswered() {
                     contact.echo = echo_of(o, technique);
                 }
@@ -395,6 +413,7 @@ impl Cell {
         contact.marks = o.marks.with_sign(fingerprint::sign(o));
         contact.marks.set(before);
         self.senders.note(o);
+        self.witnesses.tell(o.src, |w| w.knocked(Knock::of(contact)));
         self.give_up(o.clock);
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
@@ -558,7 +577,9 @@ impl Cell {
             }
             Word::Unreachable | Word::Traced => {}
         }
-        if word != Word::Traced {
+        if word == Word::Traced {
+            self.witnesses.tell(door.source, |w| w.traced(&Knock::of(&contact)));
+        } else {
             self.conclude(slot, &contact, silent, Moment::of(o));
         }
     }
@@ -582,6 +603,7 @@ impl Cell {
             contact.flags = ACK;
             contact.state = State::Closed;
             let contact = *contact;
+            self.witnesses.tell(door.source, |w| w.knocked(Knock::of(&contact)));
             self.give_up(o.clock);
             self.conclude(slot, &contact, false, Moment::of(o));
         }
@@ -604,6 +626,7 @@ impl Cell {
     fn conclude(&mut self, slot: Slot, contact: &Contact, silent: bool, moment: Moment) {
         let source = contact.door().source;
         let knock = Knock::of(contact);
+        self.witnesses.tell(source, |w| w.ended(knock, silent));
         if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
             return;
         }
@@ -625,6 +648,7 @@ impl Cell {
                 earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
             let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) else {
                 self.waiting.insert(&self.key, source, slot);
+                self.witnesses.tell(source, |w| w.is_alone(&knock));
                 return;
             };
             let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
@@ -636,6 +660,7 @@ impl Cell {
 
     /// The source has shown what it wanted of an open door.
     fn follow_up(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        self.witnesses.tell(source, |w| w.then(knock));
         let t = Arc::clone(&self.thresholds);
         if let Some(suspect) = self.suspects.get_mut(source) {
             let effect = suspect.then(knock, moment.clock, &self.key, &t);
@@ -665,6 +690,14 @@ impl Cell {
 
     /// Reports what a knock came to, and keeps the table within its budget.
     fn tell(&mut self, source: Address, effect: Effect, moment: Moment) {
+        if let Some(witness) = self.witnesses.of(source)
+            && let Some(suspect) = self.suspects.get_mut(source)
+        {
+            let nearer = witness.look(suspect, &self.thresholds);
+            let Moment { clock, seq, .. } = moment;
+            let near = nearer.into_iter().filter_map(|technique| suspect.so_far(technique, &self.key));
+            self.reports.extend(near.map(|s| Report { clock, seq, source, what: What::Near(Box::new(s)) }));
+        }
         if let Effect::Review(technique) = effect {
             self.appoint((moment.clock.after(self.thresholds.review), source, technique, Chore::Review));
         }
@@ -688,8 +721,9 @@ impl Cell {
                 }
             }
         }
-        let (reports, promised) = (&mut self.reports, &self.promised);
+        let (reports, promised, witnesses) = (&mut self.reports, &self.promised, &mut self.witnesses);
         self.suspects.settle(source, |gone| {
+            witnesses.tell(gone.source, |w| w.forget(moment.clock));
             for scan in &gone.scans {
                 let moment = Moment { stamp: scan.evidence.end, vlan: scan.vlan, ..moment };
                 reports.push(report(scan, gone.source, promised, moment, What::Ended));
@@ -749,7 +783,9 @@ impl Cell {
             self.settled.fill(0);
         }
         if contact.state == State::Pending {
-            let suspect = self.suspects.get_mut(contact.door().source);
+            let door = contact.door();
+            self.witnesses.tell(door.source, |w| w.lost(&door, contact.technique));
+            let suspect = self.suspects.get_mut(door.source);
             if let Some(scan) = suspect.and_then(|suspect| suspect.scan_mut(contact.technique)) {
                 scan.evidence.evicted += 1;
             }

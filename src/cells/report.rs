@@ -55,6 +55,9 @@ pub enum What {
     },
     /// `source` has failed at several doors of one host and is below every threshold: those that were not told before.
     Few(Vec<Knock>),
+    /// `source`, about whom somebody asks, has come nearer to a ground for suspicion than before: what is known of it so
+    /// far. It changes nothing.
+    Near(Box<Suspicion>),
     /// `source` gives ground for suspicion, or has grown since it did.
     Suspicion(Box<Suspicion>),
     /// The scan has lasted another day.
@@ -99,6 +102,7 @@ impl Report {
             What::Twin { .. } => (1, 1),
             What::Vain { .. } => (1, 2),
             What::Few(knocks) => (1, knocks.first().map_or(0, |k| k.technique as u8)),
+            What::Near(s) => (1, 16 + s.technique as u8),
             What::Suspicion(s) => (2, s.technique as u8),
             What::Day(s) => (3, s.technique as u8),
             What::Ended(s) => (4, s.technique as u8),

@@ -10,6 +10,7 @@ use super::{
     knock::{After, Knock},
     outcome::{self, Outcome},
     technique::Technique,
+    witness::Witness,
 };
 use crate::{
     decode::{Address, Kind, Marks, Observation, observation::ARP},
@@ -211,6 +212,24 @@ impl Story {
     pub(crate) fn refused(&mut self, from: End, to: End) -> &mut Self {
         let probe = syn(from, to);
         self.see(probe).see(refusal(&probe))
+    }
+
+    /// The same from an address of anywhere.
+    pub(crate) fn refused_to(&mut self, from: Address, to: End) -> &mut Self {
+        let probe = Observation { src: from, ..syn((0, 40_000), to) };
+        self.see(probe).see(refusal(&probe))
+    }
+
+    /// Somebody asks about an address; so many of its doors are to be kept.
+    pub(crate) fn watch(&mut self, source: Address, keep: usize) {
+        self.cells[usize::from(self.key.cell(source))].watch(source, keep);
+    }
+
+    /// What is known of the only address that somebody asks about.
+    pub(crate) fn witness(&mut self) -> Witness {
+        let mut all: Vec<Witness> = self.cells.iter_mut().flat_map(Cell::witnesses).collect();
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all.remove(0)
     }
 
     /// A SYN that is answered; the connection is used, at each port in another way.

@@ -15,8 +15,9 @@ use crate::{
         evidence::Evidence,
         knock::{After, Knock, Tally},
         outcome::Outcome,
+        report::Suspicion,
         technique::{FIRST_UNPRIVILEGED, Technique},
-        walk::{Ground, Group, STEP, Shape},
+        walk::{Ground, Group, Measure, STEP, Shape, Share},
     },
     decode::{Address, Marks, Tunnel},
     dispatch::Key,
@@ -73,11 +74,22 @@ impl Crowd {
         Self { technique, tally: Tally::default(), mute: 0, revisited: 0, review_at: None }
     }
 
-    /// Whether a review is due: enough was left without a word, and hardly anything was not. (Browsers open
+    /// How near they are to a review: enough was left without a word, and hardly anything was not. (Browsers open
     /// connections in advance and drop some, but they use most.)
+    fn mute(&self, t: &Thresholds) -> Measure {
+        let share = Share { part: u64::from(self.mute) + self.tally.failed(), of: self.tally.doors(), percent: 80 };
+        Measure { share: Some(share), ..Measure::count(Ground::Once, self.mute.into(), t.once.into()) }
+    }
+
     fn is_mute(&self, t: &Thresholds) -> bool {
-        let (doors, mute) = (self.tally.doors(), u64::from(self.mute) + self.tally.failed());
-        self.mute >= t.once && mute * 100 >= doors * 80
+        self.mute(t).is_reached()
+    }
+
+    /// How near they are to a crowd without a pattern, of which nearly all fail.
+    fn incoherent(&self, t: &Thresholds) -> Measure {
+        let (doors, percent) = (self.tally.doors(), t.incoherent_percent.into());
+        let share = Share { part: self.tally.failed(), of: doors, percent };
+        Measure { share: Some(share), ..Measure::count(Ground::Incoherent, doors, t.incoherent.into()) }
     }
 
     /// Whether it goes from door to door and never comes back. Those who watch over hosts do.
@@ -428,14 +440,12 @@ impl Suspect {
         if known.is_none() && self.crowds.len() < CROWDS {
             self.crowds.push(Crowd::new(knock.technique));
         }
-        let Crowd { tally, mute, .. } = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
-        tally.add(knock.outcome);
+        let crowd = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
+        crowd.tally.add(knock.outcome);
         if !knock.failed() && (knock.is_ping() || matches!(knock.after, After::Reset | After::Empty)) {
-            *mute += 1;
+            crowd.mute += 1;
         }
-        let enough = tally.doors() >= u64::from(t.incoherent)
-            && tally.failed() * 100 >= tally.doors() * u64::from(t.incoherent_percent);
-        enough.then_some(Ground::Incoherent)
+        crowd.incoherent(t).is_reached().then_some(Ground::Incoherent)
     }
 
     /// Opens a scan on a ground, with the knocks that belong to it.
@@ -473,6 +483,25 @@ impl Suspect {
         self.knocks.retain(|k| k.technique != technique);
         self.groups.retain(|g| g.technique != technique);
         Effect::Report(technique)
+    }
+
+    /// How near it is to each ground: by technique, and what the group has in common (`None`: all of the technique).
+    pub fn measures(&self, t: &Thresholds) -> impl Iterator<Item = (Technique, Option<Shape>, Measure)> {
+        let groups = self.groups.iter().flat_map(move |g| g.measures(t).map(|m| (g.technique, Some(g.shape), m)));
+        let of_all = |c: &Crowd| [(c.technique, None, c.incoherent(t)), (c.technique, None, c.mute(t))];
+        groups.chain(self.crowds.iter().flat_map(of_all))
+    }
+
+    /// What would be reported of its contacts by a technique, if their walk were ground enough already.
+    #[must_use]
+    pub fn so_far(&self, technique: Technique, key: &Key) -> Option<Suspicion> {
+        let case: Vec<Knock> = self.knocks.iter().copied().filter(|k| k.technique == technique).collect();
+        let (first, last) = (case.first()?, case.last()?);
+        let mut evidence = Evidence::new(first, key.hash(first.target));
+        case.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
+        let (ground, shape, stamp) = (Ground::Failures, None, last.stamp);
+        let (vlan, tunnel, mac, prompter) = Default::default();
+        Some(Suspicion { technique, ground, shape, stamp, case, evidence, vlan, tunnel, mac, prompter })
     }
 
     /// How much is known of it: of two, the one with less goes first.
@@ -555,8 +584,7 @@ impl Suspects {
         place.as_deref_mut()
     }
 
-    /// Counts what a suspect has grown by, and gives up others while there is too much; hands out
-    /// those that had scans.
+    /// Counts what a suspect has grown by, and gives up others while there is too much; hands them out.
     pub fn settle(&mut self, source: Address, mut given_up: impl FnMut(Suspect)) {
         if let Some(suspect) = self.get_mut(source) {
             let (before, after) = (suspect.bytes, suspect.measure());
@@ -570,9 +598,7 @@ impl Suspects {
             self.index.remove(&suspect.source);
             self.free.push(slot as u32);
             self.lost += 1;
-            if !suspect.scans.is_empty() {
-                given_up(*suspect);
-            }
+            given_up(*suspect);
         }
     }
 

@@ -167,51 +167,85 @@ impl Group {
         self.sum = self.sum.saturating_sub(STEP - HALF);
     }
 
-    /// Whether too many fail for anybody who knows where to go: on a port that only listeners own, or none.
-    /// Where a walk among the living and the dead goes up and down for ever, this still tells.
-    fn is_blind(&self, t: &Thresholds) -> bool {
-        let listeners = matches!(self.shape, Shape::Horizontal(port) if port < FIRST_UNPRIVILEGED);
-        let (doors, failed) = (self.tally.doors(), self.tally.failed());
-        listeners
-            && self.technique.silence_tells()
-            && !matches!(self.technique, Technique::Arp | Technique::Udp)
-            && doors >= u64::from(t.blind)
-            && failed * 100 >= doors * u64::from(t.blind_percent)
-    }
-
-    /// Whether the group gives ground for suspicion.
-    #[must_use]
-    pub fn ground(&self, t: &Thresholds) -> Option<Ground> {
+    /// How near the group is to each ground that it could give, in the order in which they are asked.
+    pub fn measures(&self, t: &Thresholds) -> impl Iterator<Item = Measure> {
+        let count = |ground, has: u32, needs: u32| Measure::count(ground, has.into(), needs.into());
         let vertical = matches!(self.shape, Shape::Vertical(_));
-        if !self.technique.is_honest() && self.alike >= t.dishonest {
-            return Some(Ground::Dishonest);
-        }
-        if self.technique.is_tcp() && self.repeated >= t.repeated {
-            return Some(Ground::Repeated);
-        }
+        let (same, listeners) = self.same_words;
         let threshold = match self.technique {
             Technique::Arp => t.arp,
             _ if self.tally.open == 0 => t.walk,
             _ => t.walk_after_success,
         };
-        if self.sum >= threshold * STEP {
-            return Some(Ground::Failures);
-        }
-        if self.is_blind(t) {
-            return Some(Ground::Blind);
-        }
-        if self.half_open >= t.half_open {
-            return Some(Ground::HalfOpen);
-        }
-        if self.bounced >= t.dishonest {
-            return Some(Ground::Bounced);
-        }
-        // Data connections may carry files of one length; they do not go to services.
-        let (same, listeners) = self.same_words;
-        if vertical && same >= t.empty_connects && 2 * listeners >= same {
-            return Some(Ground::SameWords);
-        }
-        (vertical && self.empty >= t.empty_connects).then_some(Ground::EmptyConnects)
+        let blind = Measure {
+            share: Some(Share { part: self.tally.failed(), of: self.tally.doors(), percent: t.blind_percent.into() }),
+            ..Measure::count(Ground::Blind, self.tally.doors(), t.blind.into())
+        };
+        [
+            (!self.technique.is_honest()).then(|| count(Ground::Dishonest, self.alike, t.dishonest)),
+            self.technique.is_tcp().then(|| count(Ground::Repeated, self.repeated, t.repeated)),
+            Some(count(Ground::Failures, self.sum, threshold.saturating_mul(STEP))),
+            self.may_be_blind().then_some(blind),
+            Some(count(Ground::HalfOpen, self.half_open, t.half_open)),
+            Some(count(Ground::Bounced, self.bounced, t.dishonest)),
+            // Data connections may carry files of one length; they do not go to services.
+            (vertical && 2 * listeners >= same).then(|| count(Ground::SameWords, same, t.empty_connects)),
+            vertical.then(|| count(Ground::EmptyConnects, self.empty, t.empty_connects)),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Whether the share of failures tells: on a port that only listeners own, or none. Where a walk among the living
+    /// and the dead goes up and down for ever, too many still fail for anybody who knows where to go.
+    fn may_be_blind(&self) -> bool {
+        matches!(self.shape, Shape::Horizontal(port) if port < FIRST_UNPRIVILEGED)
+            && self.technique.silence_tells()
+            && !matches!(self.technique, Technique::Arp | Technique::Udp)
+    }
+
+    /// Whether the group gives ground for suspicion.
+    #[must_use]
+    pub fn ground(&self, t: &Thresholds) -> Option<Ground> {
+        self.measures(t).find(Measure::is_reached).map(|measure| measure.ground)
+    }
+}
+
+/// How near a group, or all contacts by one technique, are to a ground for suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Which.
+    pub ground: Ground,
+    /// How much there is of it: doors, of a walk half steps.
+    pub has: u64,
+    /// How much it takes.
+    pub needs: u64,
+    /// A share of doors that it takes, too.
+    pub share: Option<Share>,
+}
+
+/// So many of so many, and how many in a hundred it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Doors that count.
+    pub part: u64,
+    /// Of all these.
+    pub of: u64,
+    /// It takes as many in a hundred.
+    pub percent: u64,
+}
+
+impl Measure {
+    /// One that is a count alone.
+    #[must_use]
+    pub fn count(ground: Ground, has: u64, needs: u64) -> Self {
+        Self { ground, has, needs, share: None }
+    }
+
+    /// Whether that is enough.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        self.has >= self.needs && self.share.is_none_or(|s| s.part * 100 >= s.of * s.percent)
     }
 }
 

@@ -7,11 +7,13 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
+use ipnet::IpNet;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::when;
 use crate::{
-    config::units,
+    config::{nets, units},
     defragment::Overlap,
     source::{self, Time},
     streams::Checksums,
@@ -78,6 +80,18 @@ Examples:
   tripline packets a.pcap | jq -c 'select(.skipped)' | sort | uniq -c
                                                 what could not be decoded, and why")]
     Packets(Packets),
+    /// Tell the whole story of one address: its doors, how it was judged, and why it was or was not reported
+    #[command(after_help = "\
+Examples:
+  tripline why 10.0.0.9 today.pcap              why did you (not) tell me of it?
+  tripline why -r mine.toml 10.0.0.9 archive/   with your rules: silenced, held back, told to whom
+  tripline why -p tripline,scanlogd 10.0.0.9 today.pcap
+                                                what each preset thought of it
+  tripline why -f json 10.0.0.0/24 today.pcap   the addresses of a net, one JSON object a line
+
+It runs what `read` runs and delivers nothing. Give the same --memory, --filter, --since, --until and --key as to the run that
+you ask about, for the same to be remembered.")]
+    Why(Box<Why>),
     /// Put TCP streams together as their receivers did, one JSON line a stream
     #[command(after_help = "\
 Examples:
@@ -342,6 +356,94 @@ pub struct Streams {
     pub quiet: bool,
 }
 
+/// `tripline why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// An address, or a net: then of each address that appears in it, up to 16
+    #[arg(value_name = "ADDR", value_parser = net)]
+    pub address: IpNet,
+
+    /// Captures: files, folders, '-' for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// A rules file, or a folder of them; all together are one set
+    #[arg(short, long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+
+    /// Detection presets, several side by side, instead of those that the rules name
+    #[arg(short, long, value_name = "NAME", value_delimiter = ',')]
+    pub preset: Vec<String>,
+
+    /// How the story is told
+    #[arg(short, long, value_enum, default_value_t = Told::Human)]
+    pub format: Told,
+
+    /// Doors that are listed, half of them the first and half the latest; and steps of each walk
+    #[arg(long, value_name = "N", default_value = "20", value_parser = doors)]
+    pub doors: NonZeroUsize,
+
+    /// One more output for everything that no rule silences, as `read` has it: it is named, not fed
+    #[arg(short, long, value_name = "SPEC")]
+    pub output: Vec<String>,
+
+    /// As if outputs that leave the machine were fed, too
+    #[arg(long)]
+    pub deliver: bool,
+
+    /// Workers; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<NonZeroUsize>,
+
+    /// What the tables of sources and scans may take, instead of what the rules say
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub memory: Option<u64>,
+
+    /// In which order captures are read
+    #[arg(long, value_enum, default_value_t = Order::Time)]
+    pub order: Order,
+
+    /// Interleave captures that overlap, by the time of each packet
+    #[arg(long)]
+    pub merge: bool,
+
+    /// Which frames.
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// The key that spreads sources over the tables: 16 hexadecimal digits at most. Without it,
+    /// it is made from the first frames, as `read` does
+    #[arg(long, value_name = "HEX", value_parser = key)]
+    pub key: Option<u64>,
+}
+
+impl Why {
+    /// What `read` would be told, to judge the same.
+    pub fn judging(&self) -> Judging {
+        Judging {
+            rules: self.rules.clone(),
+            preset: self.preset.clone(),
+            format: None,
+            output: self.output.clone(),
+            phases: None,
+            shards: self.shards,
+            memory: self.memory,
+            quiet: 0,
+            verbose: false,
+        }
+    }
+}
+
+/// How a story is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Told {
+    /// For a person
+    #[default]
+    Human,
+    /// For a program: one JSON object an address, a line each
+    Json,
+}
+
 /// `tripline rules`.
 #[derive(Debug, Subcommand)]
 pub enum Rules {
@@ -415,6 +517,16 @@ impl From<Order> for source::Order {
             Order::Given => Self::Given,
         }
     }
+}
+
+/// The memory that a story takes goes by this.
+fn doors(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= 10_000);
+    number.ok_or_else(|| "a list has from 1 to 10000 doors".to_owned())
+}
+
+fn net(text: &str) -> Result<IpNet, String> {
+    nets::net(text).map_err(|error| error.to_string())
 }
 
 fn key(text: &str) -> Result<u64, String> {

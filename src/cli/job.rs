@@ -98,6 +98,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         reassembly: Policies::default(),
         tenants: false,
         filter: None,
+        about: None,
     }
 }
 

@@ -25,6 +25,7 @@ pub mod summary;
 pub mod summary_file;
 pub mod watch;
 pub mod when;
+pub mod why;
 
 use std::{
     io::{Write, stderr},
@@ -113,6 +114,7 @@ fn run(command: &Command, program: Program) -> Result<Outcome, Failure> {
         Command::Watch(args) => watch::watch(args, &program.plugins),
         Command::Interfaces => interfaces::interfaces(),
         Command::Packets(args) => packets::packets(args),
+        Command::Why(args) => why::why(args, program.plugins),
         Command::Streams(args) => streams::streams(args),
         Command::Rules { command } => rules::rules(command, program.plugins),
         Command::Plugins { name } => plugins::plugins(name.as_deref(), &program.plugins),

@@ -191,7 +191,7 @@ fn ranked<'s, N: AsRef<str> + 's>(counts: impl Iterator<Item = (N, &'s u64)>, sh
 }
 
 /// Digits in groups of three: people compare lengths before they read.
-fn number(count: u64) -> String {
+pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {

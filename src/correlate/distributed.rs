@@ -86,7 +86,8 @@ impl Crowd {
             self.sample.push(source);
         }
         self.unheard &= !terrain.is_in_view(knock.target);
-        self.weight += match weigh(knock, terrain, false) {
+        let (weight, _) = weigh(knock, terrain, false);
+        self.weight += match weight {
             Weight::Fails(steps) => u64::from(steps),
             Weight::Unseen => 1,
             Weight::Succeeds => 0,

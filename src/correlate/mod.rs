@@ -11,6 +11,7 @@ pub mod decoys;
 pub mod distributed;
 pub mod event;
 pub mod floods;
+pub mod hearing;
 pub mod life;
 pub mod reference;
 pub mod storms;
@@ -31,6 +32,7 @@ use crate::{
         decoys::Decoys,
         distributed::{Crowds, Due, Told},
         floods::Floods,
+        hearing::Hearing,
         life::{Life, Lives, Role, Who},
         storms::Storms,
         terrain::Terrain,
@@ -62,6 +64,8 @@ pub struct Correlate {
     crowds: Crowds,
     storms: Storms,
     floods: Floods,
+    /// What is said about those whom somebody asks about; there are none but for `tripline why`.
+    hearings: Vec<Hearing>,
     thresholds: Arc<Thresholds>,
 }
 
@@ -77,8 +81,19 @@ impl Correlate {
             crowds: Crowds::new(key),
             storms: Storms::new(key),
             floods: Floods::default(),
+            hearings: Vec::new(),
             thresholds,
         }
+    }
+
+    /// Remembers from now on how an address is judged.
+    pub fn listen(&mut self, source: Address) {
+        self.hearings.push(Hearing::new(source));
+    }
+
+    /// What was to be remembered.
+    pub fn hearings(&mut self) -> Vec<Hearing> {
+        std::mem::take(&mut self.hearings)
     }
 
     /// Takes reports in, in any order.
@@ -156,6 +171,7 @@ impl Correlate {
             What::Twin { other } => return self.decoys.twins(other, source),
             What::Vain { target, port } => return self.floods.note(source, target, port, clock),
             What::Few(knocks) => return self.join(source, &knocks, (clock, seq), find),
+            What::Near(s) => return self.hear(source, &s),
             What::Suspicion(s) => self.suspect(source, &s, clock).map(|step| (s, step)),
             What::Day(s) => {
                 let who = self.who(source, &s);
@@ -179,7 +195,10 @@ impl Correlate {
         if let Some(displaced) = self.crowds.displaced.take() {
             self.crowd_ends(displaced, order.0, find);
         }
-        let Some(told) = told else { return };
+        if let (Some(hearing), Some(first)) = (hearing::of(&mut self.hearings, source), knocks.first()) {
+            hearing.join(first.target, first.technique);
+        }
+        let Some(told) = told else { return self.hear_crowds() };
         let (who, e) = (who_of(&told), &told.suspicion.evidence);
         let doors = e.tally.doors();
         let step = if self.lives.has(who) {
@@ -190,6 +209,15 @@ impl Correlate {
         };
         if let Some(step) = step {
             find(Finding { order, seq: Some(order.1), event: crowd_event(told, step) });
+        }
+        self.hear_crowds();
+    }
+
+    /// Whether those whom somebody asks about are of a crowd that has been told of.
+    fn hear_crowds(&mut self) {
+        let lives = &self.lives;
+        for hearing in &mut self.hearings {
+            hearing.crowds(|target, technique| lives.has((target, technique, Role::Target)));
         }
     }
 
@@ -215,19 +243,40 @@ impl Correlate {
         let (kind, doors) = (event::kind(s), s.evidence.tally.doors());
         let who = self.who(source, s);
         self.decoys.note(source, s, false);
+        if let (head, _, Role::Head) = who
+            && let Some(hearing) = hearing::of(&mut self.hearings, source)
+        {
+            hearing.head = Some(head);
+        }
         if self.lives.has(who) {
             return self.lives.grow(who, kind, doors, false);
         }
-        let verdict = verdict::judge(s, &self.terrain, &self.thresholds);
+        let verdict = match hearing::of(&mut self.hearings, source) {
+            Some(hearing) => hearing.judge(s, &self.terrain, &self.thresholds),
+            None => verdict::judge(s, &self.terrain, &self.thresholds),
+        };
         let (head, _, role) = who;
         let guilty = verdict.guilty || self.storms.has_convicted(head, s);
         let may_be_forged = s.evidence.trust() == Trust::Spoofable;
-        if !guilty || may_be_forged && self.storms.folds(head, s, now, self.thresholds.storm) {
+        if !guilty {
+            return None;
+        }
+        if may_be_forged && self.storms.folds(head, s, now, self.thresholds.storm) {
+            if let Some(hearing) = hearing::of(&mut self.hearings, source) {
+                hearing.folded = true;
+            }
             return None;
         }
         let kind = if role == Role::Head { Kind::Decoy } else { kind };
         let life = Life::new(head, event::shown(s), s.evidence.start, kind, doors, verdict.one_sided);
         Some(self.lives.begin(who, life))
+    }
+
+    /// What would be thought of an address that somebody asks about, though it is no suspect.
+    fn hear(&mut self, source: Address, s: &Suspicion) {
+        if let Some(hearing) = hearing::of(&mut self.hearings, source) {
+            hearing.consider(s, &self.terrain, &self.thresholds);
+        }
     }
 
     /// A source's scan is over; that of a set with its last member.

@@ -33,30 +33,101 @@ const LOW: u8 = 3;
 /// First port of the range that clients' own ports come from on Linux; other systems' ranges lie above it.
 const FIRST_EPHEMERAL: u16 = 32_768;
 
+/// What is said on the way to a verdict, for whoever asks why.
+#[derive(Clone, Copy, Debug)]
+pub enum Said {
+    /// One knock of a group was weighed; its sum is now so many half steps.
+    Step(Shape, Knock, Weight, Because, u32),
+    /// A group has been walked to its end.
+    Walk(Walked),
+    /// The packets look like a server's answers: that they are odd does not tell.
+    LooksLikeAnswers,
+    /// Hosts that do not lie side by side: nobody made a list of them.
+    Scattered,
+    /// Nothing is heard from the targets, so that it takes as many doors.
+    OneSided {
+        /// Doors there were.
+        has: u64,
+        /// Doors it takes.
+        needs: u64,
+    },
+}
+
+/// The end of a group's walk.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked {
+    /// What its members have in common.
+    pub shape: Shape,
+    /// The highest sum on the way, in half steps.
+    pub highest: u32,
+    /// The sum that convicts, in half steps.
+    pub threshold: u32,
+    /// Doors from whose network nothing was ever heard.
+    pub unseen: u32,
+    /// How many of these convict, where nobody answered.
+    pub enough_unseen: u32,
+    /// Doors that answered.
+    pub successes: u32,
+    /// Why it does not count, whatever its sum.
+    pub excuse: Option<Excuse>,
+    /// It convicts.
+    pub guilty: bool,
+}
+
+/// Why a group does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excuse {
+    /// Rising hop limits: a route is traced.
+    TracedRoute,
+    /// From one fixed port to clients' ports, and nobody answers: these are answers.
+    Answers,
+    /// ARP for hosts that do not lie side by side: a gateway asks for whomever it has packets for.
+    Gateway,
+}
+
 /// Judges a suspicion.
 #[must_use]
 pub fn judge(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> Verdict {
+    judge_aloud(s, terrain, t, &mut |_| ())
+}
+
+/// Judges a suspicion and says on the way what it goes by.
+pub fn judge_aloud(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnMut(Said)) -> Verdict {
     let unheard = s
         .case
         .iter()
         .all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target) || k.marks.has(Marks::NO_ROUTE));
     let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
-        Ground::Failures => failures(s, terrain, t),
+        Ground::Failures => failures(s, terrain, t, say),
         // Peers that are gone look the same from one side: only a great many tell.
-        Ground::Incoherent => !unheard || doors >= 4 * u64::from(t.incoherent),
-        Ground::Blind => !unheard || doors >= u64::from(t.one_sided_hosts),
+        Ground::Incoherent => !unheard || are_enough(doors, 4 * u64::from(t.incoherent), say),
+        Ground::Blind => !unheard || are_enough(doors, t.one_sided_hosts.into(), say),
         // The packets themselves tell; unless they are answers, bent on the way.
-        Ground::Dishonest | Ground::Repeated => !s.case.iter().all(is_from_service) || failures(s, terrain, t),
+        Ground::Dishonest | Ground::Repeated if !s.case.iter().all(is_from_service) => true,
+        Ground::Dishonest | Ground::Repeated => {
+            say(Said::LooksLikeAnswers);
+            failures(s, terrain, t, say)
+        }
         // Anybody pings hosts here and there; whoever makes a list goes along a row.
-        Ground::Once => s.technique.is_tcp() || are_neighbours(s.case.iter()),
+        Ground::Once if s.technique.is_tcp() || are_neighbours(s.case.iter()) => true,
+        Ground::Once => {
+            say(Said::Scattered);
+            false
+        }
         Ground::HalfOpen | Ground::EmptyConnects | Ground::SameWords | Ground::Bounced => true,
     };
     Verdict { guilty, one_sided: unheard }
 }
 
+/// Whether there are as many doors as it takes where nothing is heard.
+fn are_enough(has: u64, needs: u64, say: &mut impl FnMut(Said)) -> bool {
+    say(Said::OneSided { has, needs });
+    has >= needs
+}
+
 /// Walks each group of the case again, with weights that know the terrain.
-fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
+fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnMut(Said)) -> bool {
     let mut shapes: Vec<Shape> = Vec::new();
     for knock in &s.case {
         for shape in [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)] {
@@ -72,13 +143,16 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
                 Shape::Horizontal(port) => k.port == port,
             })
         };
-        if s.technique == Technique::Udp && (traces_a_route(group()) || looks_like_answers(group())) {
-            return false;
-        }
+        let mut excuse = match s.technique {
+            Technique::Udp if traces_a_route(group()) => Some(Excuse::TracedRoute),
+            Technique::Udp if looks_like_answers(group()) => Some(Excuse::Answers),
+            _ => None,
+        };
         let refused = group().any(|k| k.outcome == Outcome::Closed);
         let (mut sum, mut highest, mut unseen, mut successes) = (0_u32, 0, 0_u32, 0_u32);
         for knock in group() {
-            match weigh(knock, terrain, refused) {
+            let (weight, because) = weigh(knock, terrain, refused);
+            match weight {
                 Weight::Fails(steps) => sum += steps,
                 Weight::Unseen => unseen += 1,
                 Weight::Succeeds => {
@@ -86,6 +160,7 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
                     successes += 1;
                 }
             }
+            say(Said::Step(shape, *knock, weight, because, sum));
             highest = highest.max(sum);
         }
         let threshold = match s.technique {
@@ -106,9 +181,12 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
         // A gateway asks for whomever it has packets for, up and down its networks: a sweep asks in rows. And a
         // span port shows the questions, which go to all, without the answers.
         if s.technique == Technique::Arp && !neighbours {
-            return false;
+            excuse = Some(Excuse::Gateway);
         }
-        highest >= threshold * STEP || (successes == 0 && unseen >= enough_unseen)
+        let threshold = threshold.saturating_mul(STEP);
+        let guilty = excuse.is_none() && (highest >= threshold || (successes == 0 && unseen >= enough_unseen));
+        say(Said::Walk(Walked { shape, highest, threshold, unseen, enough_unseen, successes, excuse, guilty }));
+        guilty
     })
 }
 
@@ -123,35 +201,67 @@ pub enum Weight {
     Succeeds,
 }
 
+/// Why it counts so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// The door answered.
+    Answered,
+    /// The door has answered somebody: it is to blame itself.
+    AnsweredOthers,
+    /// It was refused, and came back: who wants in does, a scanner has its answer.
+    CameBack,
+    /// The door refused.
+    Refused,
+    /// A router said no.
+    Unreachable,
+    /// A router had no route: the network's word, not the target's.
+    NoRoute,
+    /// Silent, beside UDP doors that refused: ICMP is rate-limited.
+    BesideRefusals,
+    /// Silent, as everybody is to such packets.
+    Noise,
+    /// Sent again unchanged: no answer had come, whether one would have been seen or not.
+    SentAgain,
+    /// Nothing was ever heard from its network.
+    NeverHeard,
+    /// Silent, as UDP is to much that it takes.
+    SilentUdp,
+    /// The host is there and silent: it may drop packets.
+    SilentHost,
+    /// Silent in a network that is heard.
+    SilentNetwork,
+}
+
 /// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
 #[must_use]
-pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
+pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
     let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
     match knock.outcome {
-        Outcome::Open => Weight::Succeeds,
-        _ if blamed => Weight::Fails(0),
+        Outcome::Open => (Weight::Succeeds, Because::Answered),
+        _ if blamed => (Weight::Fails(0), Because::AnsweredOthers),
         // Who comes back to a door that refused it wants in; a scanner has its answer.
-        Outcome::Closed if knock.marks.has(Marks::PERSISTED) => Weight::Fails(HALF),
+        Outcome::Closed if knock.marks.has(Marks::PERSISTED) => (Weight::Fails(HALF), Because::CameBack),
+        Outcome::Closed => (Weight::Fails(STEP), Because::Refused),
         // The network's word, not the target's: whoever is behind that router fails so, wherever he goes.
-        Outcome::Unreachable if knock.marks.has(Marks::NO_ROUTE) => Weight::Unseen,
-        Outcome::Closed | Outcome::Unreachable => Weight::Fails(STEP),
+        Outcome::Unreachable if knock.marks.has(Marks::NO_ROUTE) => (Weight::Unseen, Because::NoRoute),
+        Outcome::Unreachable => (Weight::Fails(STEP), Because::Unreachable),
         Outcome::Silent => weigh_silence(knock, terrain, refused),
     }
 }
 
 /// What no answer counts.
-fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> Weight {
+fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
     let alive = terrain.is_alive(knock.target);
     match knock.technique {
         // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
-        Technique::Udp if refused => Weight::Fails(STEP),
-        technique if !technique.silence_tells() => Weight::Fails(0),
+        Technique::Udp if refused => (Weight::Fails(STEP), Because::BesideRefusals),
+        technique if !technique.silence_tells() => (Weight::Fails(0), Because::Noise),
         // Sent again unchanged: no answer had come, whether we would have seen one or not.
-        _ if knock.marks.has(Marks::RETRIED) && !alive => Weight::Fails(STEP),
-        _ if !terrain.is_in_view(knock.target) => Weight::Unseen,
-        Technique::Udp => Weight::Fails(HALF),
-        _ if alive => Weight::Fails(HALF),
-        _ => Weight::Fails(STEP),
+        _ if knock.marks.has(Marks::RETRIED) && !alive => (Weight::Fails(STEP), Because::SentAgain),
+        _ if !terrain.is_in_view(knock.target) => (Weight::Unseen, Because::NeverHeard),
+        Technique::Udp => (Weight::Fails(HALF), Because::SilentUdp),
+        _ if alive => (Weight::Fails(HALF), Because::SilentHost),
+        _ => (Weight::Fails(STEP), Because::SilentNetwork),
     }
 }
 

@@ -195,7 +195,7 @@ impl Work {
     }
 
     /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
-    fn in_order(&self) -> impl Iterator<Item = &Observation> {
+    pub fn in_order(&self) -> impl Iterator<Item = &Observation> {
         let evidence = merge(self.scattered.observations.iter(), self.rebuilt.observations.iter(), |o| o.seq);
         merge(evidence, self.plain.iter(), |o| o.seq)
     }

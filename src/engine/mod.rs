@@ -3,7 +3,7 @@
 //! In: a source and a plan. Out: events in order, and what was counted. Everything else in the program
 //! knows only its neighbours. Read next: `run.rs` (the loop), `lot.rs` (what a batch becomes),
 //! `counts.rs`, `locate.rs`, `summary.rs` (what a person gets of it), `signals.rs`,
-//! `ledger.rs` (what was read, for evidence),
+//! `ledger.rs` (what was read, for evidence), `story.rs` (what befell one address),
 //! `privileges.rs`.
 
 pub mod counts;
@@ -13,6 +13,7 @@ pub mod lot;
 pub mod privileges;
 pub mod run;
 pub mod signals;
+pub mod story;
 pub mod summary;
 
 pub use run::{Plan, Sink, Totals, run};

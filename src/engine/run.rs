@@ -23,7 +23,8 @@ use crate::{
     engine::{
         counts::Counts,
         locate::Locator,
-        lot::{self, Lot, Wanted},
+        lot::{self, Lot, Wanted, Work},
+        story::{About, Census, Story},
     },
     presets::tripline::Thresholds,
     source::{Batch, Filter, Pull, Source, Time, Trouble},
@@ -48,6 +49,8 @@ pub struct Plan {
     pub tenants: bool,
     /// Which frames are looked at at all.
     pub filter: Option<Filter>,
+    /// Whose story is to be told.
+    pub about: Option<About>,
 }
 
 /// Who takes what comes out of a run.
@@ -81,6 +84,8 @@ pub struct Totals {
     pub lost: u64,
     /// The run was ended early.
     pub stopped: bool,
+    /// The stories that the plan asks for, by address in order of first sight; and how many more there would be.
+    pub stories: (Vec<Story>, u64),
 }
 
 /// Runs a source through all stages.
@@ -105,7 +110,8 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let (mut totals, mut last) = (Totals::default(), Time::default());
     let mut filter = plan.filter;
     let keyed = (!cells.is_empty()).then_some(&key);
-    let all = references.iter().any(Reference::sees_plain);
+    let mut census = plan.about.map(Census::new);
+    let all = census.is_some() || references.iter().any(Reference::sees_plain);
     // The batch to be decoded, the one to be run through the cells, the one to be read into.
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
     let mut more = feed.pull(&mut fresh.batch, sink);
@@ -135,6 +141,9 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         front.take(cells.iter_mut(), take(&mut decoded.findings), decoded.batch.clock.now());
         if more {
             fresh.in_sequence(&mut defragmenter, &mut references, wanted);
+            if let Some(census) = &mut census {
+                front.ask(census, &fresh, &key, &mut cells);
+            }
             complain(&mut fresh, sink);
             (totals.rebased, last) = (fresh.batch.clock.rebased, fresh.batch.clock.now());
         }
@@ -159,6 +168,9 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         front.correlate.take_ends(cell.reports());
     }
     front.deliver(sink, true);
+    let witnesses = cells.iter_mut().flat_map(Cell::witnesses).collect();
+    let told = census.map(|census| census.stories(witnesses, front.correlate.hearings()));
+    totals.stories = told.unwrap_or_default();
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
@@ -277,6 +289,17 @@ impl Front {
         let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
         let (locator, findings, now, lost) = Default::default();
         Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost }
+    }
+
+    /// Counts the packets of those whose story is to be told. Who appears for the first time is watched from this batch on,
+    /// before his cell has seen any of it.
+    fn ask(&mut self, census: &mut Census, lot: &Lot, key: &Key, cells: &mut [Cell]) {
+        for address in census.take(lot.done().iter().flat_map(Work::in_order)) {
+            if let Some(cell) = cells.get_mut(usize::from(key.cell(address))) {
+                cell.watch(address, census.keep());
+            }
+            self.correlate.listen(address);
+        }
     }
 
     /// Takes note of where a batch comes from and what is missing before it.

@@ -32,6 +32,23 @@ pub const ALL: [(&str, &str); 8] = [
     ("zeek", "the notices of Zeek's scan script"),
 ];
 
+/// What it takes for a source to be found by a reference preset, in short: docs/presets.md says it at length.
+#[must_use]
+pub fn takes(name: &str) -> &'static str {
+    match name {
+        "scanlogd" => "new ports that weigh 21, 3 each below 1024 and 1 above, never 3 s without one (TCP over IPv4)",
+        "libnids" => "11 pairs of target and port, without ACK (TCP over IPv4)",
+        "snort-low" => "in 60 s 5 rejects with 5 changes of port or address",
+        "snort-medium" => {
+            "in 90 s 10 rejects or 200 attempts with 15 changes of port; 7 or 30 with 7 changes of address"
+        }
+        "snort-high" => "in 600 s 5 rejects or 200 attempts with 10 changes of port; 3 or 30 with 3 changes of address",
+        "trw" => "4 hosts at which its first TCP connection failed more than succeeded, within an hour",
+        "zeek" => "25 hosts on one port or 15 ports of one host that failed within five minutes (TCP)",
+        _ => "",
+    }
+}
+
 /// Their names.
 #[must_use]
 pub fn names() -> [&'static str; ALL.len()] {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::{fed, tripline};
 
 /// The commands, and the flags of each.
-const COMMANDS: [(&str, &[&str]); 7] = [
+const COMMANDS: [(&str, &[&str]); 8] = [
     (
         "read",
         &[
@@ -39,6 +39,7 @@ const COMMANDS: [(&str, &[&str]); 7] = [
     ("watch", &["--interface", "-i", "--filter", "--memory", "--rules", "--user"]),
     ("packets", &["since", "until", "filter"]),
     ("streams", &["--overlap", "--checksums", "--follow"]),
+    ("why", &["ADDR", "PATH", "-r", "-p", "-f", "--memory", "--since", "--until", "--filter", "--key"]),
     ("plugins", &[]),
     ("interfaces", &[]),
     ("sample-events", &[]),

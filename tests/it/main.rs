@@ -60,6 +60,8 @@ mod setup;
 mod tunnels;
 // The program that sent a scan is named, or none.
 mod tools;
+// Why an address was reported, or was not.
+mod why;
 // Real scans on real wires, in namespaces of their own.
 mod watch;
 // Wires that carry more than the sensor can take, two of them, and users that are not root.
