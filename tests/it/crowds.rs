@@ -27,7 +27,7 @@ fn anomalies(story: &Capture, kind: &str) -> Vec<String> {
 }
 
 /// So many sources, each with three refused doors of one host; `port` chooses the door of the n-th knock.
-fn crowd(sources: u16, port: impl Fn(u16) -> u16) -> Capture {
+pub(crate) fn crowd(sources: u16, port: impl Fn(u16) -> u16) -> Capture {
     (0..3 * sources).fold(Capture::new(), |story, n| {
         let from = format!("10.1.{}.{}:{}", n % sources / 250, 1 + n % sources % 250, 40_000 + n);
         story.syn(&from, &format!("10.0.0.1:{}", port(n))).refused().wait(0.7)
@@ -64,7 +64,7 @@ fn lone_knocks_from_everywhere_are_background() {
 }
 
 /// Forged scanners, three null probes each, so many; and one who resets the door that is open.
-fn storm(forged: u16) -> Capture {
+pub(crate) fn storm(forged: u16) -> Capture {
     let story = (0..forged).fold(Capture::new(), |story, n| {
         // A port of its own each, or they would be the decoys of one.
         let from = format!("10.{}.{}.9:{}", 1 + n / 250, 1 + n % 250, 40_000 + n);

@@ -9,7 +9,12 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{captures, craft::Capture, program::tripline};
+use crate::{
+    captures,
+    craft::Capture,
+    crowds::{crowd, storm},
+    program::tripline,
+};
 
 /// The story of an address as people get it.
 fn told(arguments: &[&str], address: &str, capture: &Path) -> String {
@@ -140,6 +145,21 @@ fn what_went_for_want_of_memory_is_said() {
 fn a_decoy_is_told_under_whose_name_its_scan_stands() {
     let story = story("10.10.0.102", &recording("nmap-decoys-3.pcap"));
     assert_eq!((&story["set"], &story["answer"]["is"]), (&"10.10.0.101".into(), &"reported".into()));
+}
+
+#[test]
+fn one_of_a_crowd_or_a_storm_is_told_with_whom_it_was_reported() {
+    let answer = |packets: &Capture, address: &str| {
+        let (_folder, path) = file(packets);
+        let answer = &story(address, &path)["answer"];
+        [&answer["is"], &answer["words"]].map(|word| word.as_str().unwrap().to_owned())
+    };
+    let shared = crowd(40, |n| 1 + n * 8);
+    assert_eq!(answer(&shared, "10.1.0.1")[0], "reported", "its event lists it");
+    let [is, words] = answer(&shared, "10.1.0.40");
+    assert!(is == "told-with-others" && words.contains("share out the doors of 10.0.0.1"), "{words}");
+    let [is, words] = answer(&storm(1_500), "10.6.151.9");
+    assert!(is == "told-with-others" && words.contains("storm"), "{is}: {words}");
 }
 
 #[test]
