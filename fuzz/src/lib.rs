@@ -6,7 +6,7 @@
 //! - `tests/smoke.rs`: some thousand damaged seeds for each target, the same ones every time, on stable Rust; a part of `make test`.
 //! - `fuzz_targets/`: libFuzzer, guided by coverage, for as long as one likes; `make fuzz`.
 //!
-//! Read next: `capture.rs` (files), `frames.rs` (decode, fragments), `rules.rs`, `events.rs`; then `seeds.rs`, `mutate.rs`.
+//! Read next: `capture.rs` (files), `frames.rs` (decode, fragments), `streams.rs`, `rules.rs`, `events.rs`; then `seeds.rs`, `mutate.rs`.
 
 // A target panics on purpose: that is how it speaks.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -18,6 +18,7 @@ pub mod frames;
 pub mod mutate;
 pub mod rules;
 pub mod seeds;
+pub mod streams;
 
 use seeds::Seeds;
 
@@ -35,7 +36,7 @@ pub struct Target {
 }
 
 /// All of them. Whoever adds one adds `fuzz_targets/NAME.rs` and its `[[bin]]`, too; a test compares.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "pcap", check: capture::pcap, seeds: seeds::pcap, smoke: 2_000 },
     Target { name: "pcapng", check: capture::pcapng, seeds: seeds::pcapng, smoke: 2_000 },
     Target { name: "gzip", check: capture::gzip, seeds: || seeds::packed(".gz"), smoke: 1_000 },
@@ -45,7 +46,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "run", check: capture::run, seeds: seeds::pcap, smoke: 400 },
     Target { name: "decode", check: frames::decode, seeds: seeds::frames, smoke: 40_000 },
     Target { name: "defragment", check: frames::defragment, seeds: seeds::fragments, smoke: 40_000 },
-    // Streams: a target goes here once `stream` stands, over segments as `defragment` is over fragments.
+    Target { name: "streams", check: streams::streams, seeds: seeds::segments, smoke: 20_000 },
     Target { name: "rules", check: rules::rules, seeds: seeds::rules, smoke: 4_000 },
     Target { name: "filter", check: rules::filter, seeds: seeds::filters, smoke: 3_000 },
     Target { name: "events", check: events::events, seeds: seeds::events, smoke: 2_000 },

@@ -180,6 +180,32 @@ pub fn fragments() -> Seeds {
     Seeds { inputs, words: Vec::new() }
 }
 
+/// A connection: opened, spoken on by both sides with some of it turned round and sent again, closed.
+pub fn segments() -> Seeds {
+    const SYN: u8 = 2;
+    const ACK: u8 = 16;
+    const FIN: u8 = 1;
+    const RST: u8 = 4;
+    const URG: u8 = 32;
+    let one = |who: u8, flags: u8, place: u8, ack: u8, payload: &[u8]| {
+        [&[who, flags, place, ack, 1, payload.len() as u8][..], payload].concat()
+    };
+    let mut inputs = Vec::new();
+    for (overlap, client) in (0..6).flat_map(|overlap| [(overlap, 0), (overlap, 1)]) {
+        let (c, s) = (client, client | 2);
+        let open = [one(c, SYN, 0, 0, b""), one(s, SYN | ACK, 0, 1, b""), one(c, ACK, 1, 1, b"")].concat();
+        let said = [one(c, ACK, 1, 1, b"GET /"), one(c, ACK, 9, 1, b"later"), one(c, ACK, 6, 1, b"gap")].concat();
+        let heard =
+            [one(s, ACK | URG, 1, 14, b"answer"), one(s, ACK, 4, 14, b"anew"), one(c, ACK, 14, 8, b"")].concat();
+        let closed = [one(c, FIN | ACK, 14, 8, b""), one(s, FIN | ACK, 8, 15, b""), one(c, ACK, 15, 9, b"")].concat();
+        let reset = one(s, RST, 8, 0, b"");
+        inputs.push([&[overlap], &open[..], &said, &heard, &closed].concat());
+        inputs.push([&[overlap], &open[..], &heard, &said, &reset].concat());
+        inputs.push([&[overlap], &said[..], &heard, &reset].concat());
+    }
+    Seeds { inputs, words: Vec::new() }
+}
+
 /// What ships, what is shown, and the words that rules are made of.
 pub fn rules() -> Seeds {
     let read = |path: PathBuf| fs::read_to_string(path).expect("the project's own files");

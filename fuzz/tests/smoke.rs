@@ -56,7 +56,7 @@ macro_rules! targets {
     };
 }
 
-targets! { pcap pcapng gzip zstd xz lz4 run decode defragment rules filter events }
+targets! { pcap pcapng gzip zstd xz lz4 run decode defragment streams rules filter events }
 
 #[test]
 fn every_target_has_its_test_and_its_door_for_the_long_run() {

@@ -7,6 +7,9 @@
 
 use tripline_plugin::{ConfigError, Event, event::Phase};
 
+/// The preset whose scans begin, grow and end.
+const WITH_A_LIFE: &str = "tripline";
+
 /// A set of phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases(u8);
@@ -27,9 +30,10 @@ impl Phases {
         Self(self.0 | other.0)
     }
 
-    /// Whether such an event passes.
+    /// Whether such an event passes. The detectors that do what other programs do know one moment of a scan, which
+    /// stands for all of its life: who asks for the ends alone is to hear of it, too.
     pub fn pass(self, event: &Event) -> bool {
-        event.scan.as_ref().is_none_or(|scan| self.0 & Self::of(scan.phase).0 != 0)
+        event.scan.as_ref().is_none_or(|scan| scan.preset != WITH_A_LIFE || self.0 & Self::of(scan.phase).0 != 0)
     }
 
     fn of(phase: Phase) -> Self {
@@ -85,6 +89,15 @@ mod tests {
         let parts = [Phases::BEGIN, Phases::UPDATE, Phases::END].map(|phases| count(phases) - anomalies);
         assert!(parts.iter().all(|part| *part > 0));
         assert_eq!(count(Phases::ALL), parts.iter().sum::<usize>() + anomalies);
+    }
+
+    #[test]
+    fn the_one_moment_that_other_detectors_know_passes_everywhere() {
+        let mut event =
+            sample_events().iter().find(|e| e.scan.as_ref().is_some_and(|s| s.phase == Phase::Begin)).unwrap().clone();
+        assert!(!Phases::END.pass(&event));
+        event.scan.as_mut().unwrap().preset = "zeek".into();
+        assert!(Phases::END.pass(&event));
     }
 
     #[test]
