@@ -11,8 +11,9 @@ use tripline::{
     engine::{self, Plan, Reference, Sink, Totals},
     presets::tripline::Thresholds,
     source::{Archive, Batch, Pull, Sizes, Source, Trouble},
+    streams::{self, Intake, Settings},
 };
-use tripline_plugin::Event;
+use tripline_plugin::{Event, Options, ProcessorPlugin};
 
 /// A file's name that no message may lose.
 const NAME: &str = "fuzz.pcap";
@@ -142,6 +143,9 @@ pub fn run(bytes: &[u8]) {
 
 fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals) {
     let mut archive = Archive::stream(Path::new(NAME), Cursor::new(bytes.to_vec()), sizes);
+    let make = |plugin: ProcessorPlugin| (plugin.build)(&Options::default()).expect("processors that need no options");
+    let settings = Settings { memory: 1 << 20, tenants: bytes.len() % 2 == 1, ..Settings::default() };
+    let processors = Intake::new(settings, streams::builtin().into_iter().map(make).collect());
     let plan = Plan {
         shards,
         memory: 1 << 20,
@@ -152,16 +156,19 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
         tenants: bytes.len() % 2 == 1,
         filter: None,
         about: None,
+        streams: Some(processors),
     };
     let mut told = Told::default();
     let totals = engine::run(&mut archive, plan, &mut told).expect("workers");
     assert_eq!(told.frames, totals.counts.frames, "not every frame that was read was looked at");
-    (told.events, totals)
+    ([told.events, told.lines].concat(), totals)
 }
 
 #[derive(Default)]
 struct Told {
     events: Vec<String>,
+    /// Where they stand among events is not promised.
+    lines: Vec<String>,
     frames: u64,
 }
 
@@ -182,6 +189,10 @@ impl Sink for Told {
     fn trouble(&mut self, _: Trouble) {}
 
     fn unknown_link(&mut self, _: &Path, _: u64, _: &str) {}
+
+    fn line(&mut self, processor: usize, line: String) {
+        self.lines.push(format!("{processor} {line}"));
+    }
 
     fn progress(&mut self, _: u64, frames: u64) -> bool {
         self.frames += frames;

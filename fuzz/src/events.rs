@@ -13,7 +13,8 @@ use tripline_plugin::Event;
 
 /// Lines of events: JSON, or not.
 pub fn events(bytes: &[u8]) {
-    let rules = known::with_known(&Setting::default(), Rules::builtin_default).expect("the rules that ship");
+    let rules = known::with_known(&Setting::default(), &tripline::streams::builtin(), Rules::builtin_default)
+        .expect("the rules that ship");
     let mut router = Router::new(rules);
     for line in bytes.split(|byte| *byte == b'\n') {
         let Ok(mut event) = serde_json::from_slice::<Event>(line) else { continue };

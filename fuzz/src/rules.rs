@@ -25,8 +25,11 @@ const NAME: &str = "fuzz.toml";
 pub fn rules(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let document = Arc::new(Document { name: NAME.to_owned(), text: text.to_owned() });
-    let load =
-        || known::with_known(&Setting::default(), |known| Rules::from_documents(&[Arc::clone(&document)], known));
+    let load = || {
+        known::with_known(&Setting::default(), &tripline::streams::builtin(), |known| {
+            Rules::from_documents(&[Arc::clone(&document)], known)
+        })
+    };
     let rules = match load() {
         Err(errors) => return refused(&errors, text),
         Ok(rules) => rules,

@@ -115,10 +115,10 @@ Examples:
         #[command(subcommand)]
         command: Rules,
     },
-    /// List the output plugins, or the options of one
+    /// List the output plugins, stream processors and presets, or the options of one
     #[command(after_help = "\
 Examples:
-  tripline plugins                              which outputs there are
+  tripline plugins                              which outputs, processors and presets there are
   tripline plugins file                         what `file` can be told, as it stands in a rules file")]
     Plugins {
         /// The plugin to explain
@@ -204,9 +204,10 @@ pub struct Watch {
     #[arg(long, value_name = "EXPR")]
     pub filter: Option<String>,
 
-    /// Bytes of each frame that are captured: headers are enough
-    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=262_144))]
-    pub snaplen: u32,
+    /// Bytes of each frame that are captured [default: 256, since headers are enough; all with a
+    /// stream processor]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: Option<u32>,
 
     /// The kernel's buffer for each interface: what comes in while this program is busy
     #[arg(long, value_name = "SIZE", default_value = "32 MiB", value_parser = buffer)]
@@ -251,6 +252,11 @@ pub struct Judging {
     /// (`tripline plugins` lists them). May be given several times
     #[arg(short, long, value_name = "SPEC")]
     pub output: Vec<String>,
+
+    /// A stream processor that is to be on: name or name:key=value,key=value (`tripline plugins` lists
+    /// them). May be given several times
+    #[arg(long, value_name = "SPEC")]
+    pub processor: Vec<String>,
 
     /// Which phases of a scan's life standard output gets: begin, update, end
     /// [default: all for eve, begin for scanlogd, end for human]
@@ -323,8 +329,13 @@ pub struct Streams {
     pub paths: Vec<PathBuf>,
 
     /// Whose bytes count where fragments or segments overlap: first, last, linux, bsd, windows, solaris
-    #[arg(long, value_name = "POLICY", default_value = "linux")]
-    pub overlap: Overlap,
+    /// [default: what the rules say, else linux]
+    #[arg(long, value_name = "POLICY")]
+    pub overlap: Option<Overlap>,
+
+    /// Rules files, whose [reassembly] says whose bytes count at each target
+    #[arg(short, long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
 
     /// Wrong checksums: `auto` drops such segments unless their sender leaves all to its network card, `verify` drops
     /// them, `ignore` takes them
@@ -421,6 +432,7 @@ impl Why {
     /// What `read` would be told, to judge the same.
     pub fn judging(&self) -> Judging {
         Judging {
+            processor: Vec::new(),
             rules: self.rules.clone(),
             preset: self.preset.clone(),
             format: None,

@@ -1,6 +1,6 @@
 //! From flags and rules to a job that can be done, or all that is wrong with them.
 //!
-//! In: the flags that `read` and `watch` share and the program's output plugins. Out: a [`Job`].
+//! In: the flags that `read` and `watch` share and the program's plugins. Out: a [`Job`].
 //! Nothing is read but rules files, nothing is opened: a wrong word leaves no trace.
 //! Must not do the work.
 //! Read next: `read.rs` and `watch.rs`, which do.
@@ -12,11 +12,13 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tripline_plugin::{ConfigError, OutputPlugin, Table};
+use tripline_plugin::{ConfigError, Table};
 
 use super::{
+    Program,
     args::{Judging, Selection},
     known,
+    processors::Processors,
     summary::many,
 };
 use crate::{
@@ -41,6 +43,8 @@ pub struct Job {
     pub rules: Rules,
     /// Where they go: those of the rules first, in their order.
     pub outputs: Vec<OutputConfig>,
+    /// Who follows streams.
+    pub processors: Processors,
 }
 
 /// Whether packets wait for the program or not.
@@ -59,19 +63,14 @@ pub enum Mode {
 ///
 /// # Errors
 /// All that is wrong with the rules; else all that is wrong with the flags.
-pub fn prepare(
-    args: &Judging,
-    mode: Mode,
-    plugins: Vec<OutputPlugin>,
-    mut errors: Diagnostics,
-) -> Result<Job, Diagnostics> {
+pub fn prepare(args: &Judging, mode: Mode, program: &Program, mut errors: Diagnostics) -> Result<Job, Diagnostics> {
     let (live, deliver, zone) = match mode {
         Mode::Watch => (true, true, TimeZone::system()),
         Mode::Read { deliver } => (false, deliver, TimeZone::UTC),
     };
     let look = Look { zone, colour: has_colour(), quiet: args.quiet > 0 };
-    let setting = Setting { plugins, look, live, deliver };
-    let mut rules = known::with_known(&setting, |known| match args.rules.as_slice() {
+    let setting = Setting { plugins: program.outputs.clone(), look, live, deliver };
+    let mut rules = known::with_known(&setting, &program.processors, |known| match args.rules.as_slice() {
         [] => Rules::builtin_default(known),
         paths => Rules::load(paths, known),
     })?;
@@ -83,7 +82,8 @@ pub fn prepare(
         tenants: rules.detect.tenants,
         ..plan(args, &presets, thresholds, rules.detect.memory)
     };
-    let job = Job { plan, rules, outputs };
+    let processors = Processors::choose(&args.processor, &rules, &program.processors, &mut errors);
+    let job = Job { plan, rules, outputs, processors };
     errors.none_or(job)
 }
 
@@ -99,6 +99,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         tenants: false,
         filter: None,
         about: None,
+        streams: None,
     }
 }
 
@@ -240,9 +241,9 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::{
-        cli::args::{Cli, Command},
-        output::builtin,
+    use crate::cli::{
+        args::{Cli, Command},
+        builtin,
     };
 
     fn job(arguments: &[&str]) -> Result<Job, String> {
@@ -250,7 +251,7 @@ mod tests {
         match Cli::try_parse_from(words).unwrap().command {
             Command::Read(read) => {
                 let mode = Mode::Read { deliver: read.deliver };
-                prepare(&read.judging, mode, builtin(), Diagnostics::default()).map_err(|errors| errors.to_string())
+                prepare(&read.judging, mode, &builtin(), Diagnostics::default()).map_err(|errors| errors.to_string())
             }
             other => panic!("{other:?}"),
         }

@@ -1,14 +1,17 @@
 //! What this program has that rules may name: presets, thresholds, outputs.
 //!
-//! In: the output plugins. Out: [`Known`] for the rules, and thresholds for the engine.
+//! In: the plugins. Out: [`Known`] for the rules, and thresholds for the engine.
 //! Must not know what thresholds mean: the preset's own list is asked.
 //! Read next: `rules/names.rs`, `presets/tripline.rs`.
+
+use tripline_plugin::ProcessorPlugin;
 
 use crate::{
     config::{Diagnostic, Diagnostics, Unreadable},
     output::{OutputConfig, Setting},
     presets::{self, tripline::Thresholds},
     rules::{Detect, Known, names::Quantity},
+    streams::ProcessorConfig,
 };
 
 /// The preset that is ours.
@@ -41,11 +44,21 @@ pub const THRESHOLDS: [(&str, Quantity); 22] = [
 ];
 
 /// Calls `with` with what this program has.
-pub fn with_known<T>(setting: &Setting, with: impl FnOnce(&Known<'_>) -> T) -> T {
+pub fn with_known<T>(setting: &Setting, processors: &[ProcessorPlugin], with: impl FnOnce(&Known<'_>) -> T) -> T {
     let check_output = |name: &str, table: &tripline_plugin::Table| {
         OutputConfig::from_table(name, table.clone(), setting).err().unwrap_or_default()
     };
-    with(&Known { presets: &presets::names(), thresholds: &THRESHOLDS, check_output: &check_output })
+    let check_processor = |name: &str, table: &tripline_plugin::Table| {
+        ProcessorConfig::from_table(name, table.clone(), processors).err().unwrap_or_default()
+    };
+    let names: Vec<&str> = processors.iter().map(|plugin| plugin.name).collect();
+    with(&Known {
+        presets: &presets::names(),
+        thresholds: &THRESHOLDS,
+        processors: &names,
+        check_processor: &check_processor,
+        check_output: &check_output,
+    })
 }
 
 /// The presets that hold: those of the command line, else of the rules, else ours.
@@ -89,7 +102,7 @@ mod tests {
     fn detect(text: &str) -> Result<Detect, Diagnostics> {
         let document = Document { name: "rules.toml".to_owned(), text: format!("version = 1\n[detect]\n{text}\n") };
         let documents = [Arc::new(document)];
-        let rules = with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        let rules = with_known(&Setting::default(), &[], |known| Rules::from_documents(&documents, known));
         rules.map(|rules| rules.detect)
     }
 

@@ -1,6 +1,6 @@
 //! The command line: from words to work, and from what came of it to an exit status.
 //!
-//! In: the program's arguments and its output plugins. Out: events on standard output, all
+//! In: the program's arguments and its plugins. Out: events on standard output, all
 //! else on standard error, and the one place where exit statuses are made.
 //! Must not find scans: it asks the engine.
 //!
@@ -13,6 +13,7 @@ pub mod known;
 pub mod ledger;
 pub mod packets;
 pub mod plugins;
+pub mod processors;
 pub mod progress;
 pub mod read;
 pub mod report_file;
@@ -33,18 +34,19 @@ use std::{
 };
 
 use clap::Parser;
-use tripline_plugin::OutputPlugin;
+use tripline_plugin::{OutputPlugin, ProcessorPlugin};
 
 use crate::{config::Diagnostics, output};
 use args::{Cli, Command};
 
-/// The program with its output plugins, about to run.
+/// The program with its plugins, about to run.
 #[derive(Clone, Debug)]
 pub struct Program {
-    plugins: Vec<OutputPlugin>,
+    outputs: Vec<OutputPlugin>,
+    processors: Vec<ProcessorPlugin>,
 }
 
-/// The program with the outputs that come with it.
+/// The program with the outputs and stream processors that come with it.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -52,15 +54,23 @@ pub struct Program {
 /// }
 /// ```
 pub fn builtin() -> Program {
-    Program { plugins: output::builtin() }
+    Program { outputs: output::builtin(), processors: crate::streams::builtin() }
 }
 
 impl Program {
     /// Adds an output plugin of your own; one with a name that is there already replaces it.
     #[must_use]
     pub fn output(mut self, plugin: OutputPlugin) -> Self {
-        self.plugins.retain(|other| other.name != plugin.name);
-        self.plugins.push(plugin);
+        self.outputs.retain(|other| other.name != plugin.name);
+        self.outputs.push(plugin);
+        self
+    }
+
+    /// Adds a stream processor of your own; one with a name that is there already replaces it.
+    #[must_use]
+    pub fn processor(mut self, plugin: ProcessorPlugin) -> Self {
+        self.processors.retain(|other| other.name != plugin.name);
+        self.processors.push(plugin);
         self
     }
 }
@@ -88,9 +98,10 @@ pub enum Failure {
 }
 
 /// Runs the program with the arguments that it was started with.
+#[expect(clippy::needless_pass_by_value, reason = "a program is run once")]
 pub fn run_with(program: Program) -> ExitCode {
     let result = match Cli::try_parse() {
-        Ok(cli) => run(&cli.command, program),
+        Ok(cli) => run(&cli.command, &program),
         Err(error) => {
             // Help and version are no errors and go to standard output.
             let _ = error.print();
@@ -108,16 +119,16 @@ pub fn run_with(program: Program) -> ExitCode {
     })
 }
 
-fn run(command: &Command, program: Program) -> Result<Outcome, Failure> {
+fn run(command: &Command, program: &Program) -> Result<Outcome, Failure> {
     match command {
-        Command::Read(args) => read::read(args, program.plugins),
-        Command::Watch(args) => watch::watch(args, &program.plugins),
+        Command::Read(args) => read::read(args, program),
+        Command::Watch(args) => watch::watch(args, program),
         Command::Interfaces => interfaces::interfaces(),
         Command::Packets(args) => packets::packets(args),
-        Command::Why(args) => why::why(args, program.plugins),
-        Command::Streams(args) => streams::streams(args),
-        Command::Rules { command } => rules::rules(command, program.plugins),
-        Command::Plugins { name } => plugins::plugins(name.as_deref(), &program.plugins),
+        Command::Why(args) => why::why(args, program),
+        Command::Streams(args) => streams::streams(args, program),
+        Command::Rules { command } => rules::rules(command, program),
+        Command::Plugins { name } => plugins::plugins(name.as_deref(), program),
         Command::SampleEvents { format } => sample_events::sample_events(format),
     }
 }

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tripline_plugin::OutputPlugin;
 
 use super::{
-    Failure, Outcome, args,
+    Failure, Outcome, Program, args,
     job::{self, Job, Mode},
     ledger,
     progress::Progress,
@@ -35,20 +34,21 @@ use crate::{
 ///
 /// # Errors
 /// Wrong flags, rules or outputs: then nothing was read. Or the system refuses threads.
-pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
+pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let (filter, window) = job::selection(&args.selection, &mut errors);
     let mode = Mode::Read { deliver: args.deliver };
-    let Job { plan, rules, outputs } = job::prepare(&args.judging, mode, plugins, errors)?;
+    let Job { plan, rules, outputs, processors } = job::prepare(&args.judging, mode, program, errors)?;
     let reports = Reports::begin(args)?;
     if args.judging.quiet == 0 {
         warn(&rules);
     }
     if args.judging.verbose {
-        say(&format!("{}\n", job::settings(&plan, &outputs)));
+        say(&format!("{}{}\n", job::settings(&plan, &outputs), processors.describe()));
     }
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let mut reporter = Reporter::start(rules, outputs, stop)?;
+    let (streams, lines) = processors.start(Some(false))?;
+    let mut reporter = Reporter::start(rules, outputs, lines, stop)?;
     let mut archive = Archive::open(&args.paths, args.order.into(), sizes(args, plan.shards));
     if let Some(window) = window {
         archive = archive.within(window);
@@ -57,7 +57,7 @@ pub fn read(args: &args::Read, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fa
         archive = archive.merged();
     }
     reporter.progress = Progress::new(archive.total_bytes(), args.judging.quiet == 0);
-    let plan = Plan { key: args.key, filter, ..plan };
+    let plan = Plan { key: args.key, filter, streams, ..plan };
     let workers = "cannot start the workers";
     let (totals, inputs) = if reports.ledger.is_some() {
         let mut ledger = Ledger::of(&mut archive).context("cannot start the ledger")?;

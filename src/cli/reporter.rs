@@ -20,7 +20,7 @@ use crate::{
         signals::Stop,
         summary::{Delivered, Summary},
     },
-    output::{OutputConfig, Outputs, Phases},
+    output::{Lines, OutputConfig, Outputs, Phases},
     rules::{Route, Router, Rules},
     source::Trouble,
 };
@@ -42,6 +42,8 @@ pub struct Reporter {
     pub router: Router,
     /// Where events go.
     pub outputs: Outputs,
+    /// What stream processors tell, by their numbers; `None` of those that tell nothing.
+    lines: Vec<Option<Lines>>,
     /// How far a long read has come; nothing unless somebody sets it.
     pub progress: Progress,
     /// Those that write where the progress bar may stand, and which phases they get.
@@ -57,7 +59,12 @@ impl Reporter {
     ///
     /// # Errors
     /// All that could not be opened.
-    pub fn start(rules: Rules, outputs: Vec<OutputConfig>, stop: Stop) -> Result<Self, Diagnostics> {
+    pub fn start(
+        rules: Rules,
+        outputs: Vec<OutputConfig>,
+        lines: Vec<Option<Lines>>,
+        stop: Stop,
+    ) -> Result<Self, Diagnostics> {
         let screens = outputs.iter().enumerate().filter(|(_, config)| job::is_screen(config));
         let screens = screens.map(|(number, config)| (number, config.phases)).collect();
         let outputs = Outputs::start(outputs).map_err(|refused| {
@@ -68,7 +75,7 @@ impl Reporter {
             errors
         })?;
         let (router, summary, unknown_link) = (Router::new(rules), Summary::default(), None);
-        Ok(Self { router, outputs, progress: Progress::new(None, false), screens, summary, stop, unknown_link })
+        Ok(Self { router, outputs, lines, progress: Progress::new(None, false), screens, summary, stop, unknown_link })
     }
 
     /// Says something above the bar.
@@ -95,6 +102,12 @@ impl Reporter {
         }
         let outputs: Vec<usize> = route.outputs.iter().collect();
         self.outputs.deliver(&Arc::new(event), &outputs);
+    }
+
+    /// Opens files anew: somebody may have put them away.
+    pub fn reopen(&mut self) {
+        self.outputs.reopen();
+        self.lines.iter_mut().flatten().for_each(Lines::reopen);
     }
 
     /// Goes on with other rules. What limits of the old ones hold is told first: the new ones know nothing of it.
@@ -128,7 +141,14 @@ impl Reporter {
             withheld: stats.withheld,
             error: stats.error,
         });
-        self.summary.outputs = delivered.collect();
+        let told = self.lines.into_iter().flatten().map(Lines::finish).map(|told| Delivered {
+            name: told.name,
+            delivered: told.delivered,
+            lost: told.dropped,
+            withheld: 0,
+            error: told.error,
+        });
+        self.summary.outputs = delivered.chain(told).collect();
         self.summary.add_totals(totals);
         self.summary
     }
@@ -154,6 +174,12 @@ impl Sink for Reporter {
             self.unknown_link = Some(path.to_owned());
             self.summary.unread += 1;
             self.complain(&format!("{}: frame {number}: {reason}", path.display()));
+        }
+    }
+
+    fn line(&mut self, processor: usize, line: String) {
+        if let Some(Some(lines)) = self.lines.get_mut(processor) {
+            lines.tell(line);
         }
     }
 

@@ -6,9 +6,7 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use tripline_plugin::OutputPlugin;
-
-use super::{Failure, Outcome, args, known, print, rules_test, say, summary::many};
+use super::{Failure, Outcome, Program, args, known, print, rules_test, say, summary::many};
 use crate::{
     config::{Diagnostics, diagnostic::printable},
     output::Setting,
@@ -19,11 +17,11 @@ use crate::{
 ///
 /// # Errors
 /// All that is wrong with the files; else, for `check`, all of their own tests that fail.
-pub fn rules(command: &args::Rules, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
-    let setting = Setting { plugins, ..Setting::default() };
+pub fn rules(command: &args::Rules, program: &Program) -> Result<Outcome, Failure> {
+    let setting = Setting { plugins: program.outputs.clone(), ..Setting::default() };
     match command {
         args::Rules::Check { paths } => {
-            let rules = load(paths, &setting)?;
+            let rules = load(paths, &setting, program)?;
             warn(&rules);
             rules.run_trials()?;
             let counts = [
@@ -33,8 +31,8 @@ pub fn rules(command: &args::Rules, plugins: Vec<OutputPlugin>) -> Result<Outcom
             ];
             print(&format!("all right: {}\n", counts.join(", ")))
         }
-        args::Rules::List { paths } => print(&list(&load(paths, &setting)?)),
-        args::Rules::Test { rules, events } => rules_test::test(load(rules, &setting)?, events, &setting),
+        args::Rules::List { paths } => print(&list(&load(paths, &setting, program)?)),
+        args::Rules::Test { rules, events } => rules_test::test(load(rules, &setting, program)?, events, &setting),
     }
 }
 
@@ -43,8 +41,12 @@ pub fn warn(rules: &Rules) {
     rules.warnings.iter().for_each(|warning| say(&format!("{warning}\n")));
 }
 
-fn load(paths: &[PathBuf], setting: &Setting) -> Result<Rules, Diagnostics> {
-    let rules = known::with_known(setting, |known| match paths {
+/// Reads rules files; the built-in ones when there are none.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn load(paths: &[PathBuf], setting: &Setting, program: &Program) -> Result<Rules, Diagnostics> {
+    let rules = known::with_known(setting, &program.processors, |known| match paths {
         [] => Rules::builtin_default(known),
         paths => Rules::load(paths, known),
     })?;
@@ -142,7 +144,7 @@ outputs = "archive"
 "#;
         let document = Document { name: "rules.toml".to_owned(), text: text.to_owned() };
         let documents = [Arc::new(document)];
-        let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        let rules = known::with_known(&Setting::default(), &[], |known| Rules::from_documents(&documents, known));
         insta::assert_snapshot!(list(&rules.unwrap()), @r#"
           1  our own vulnerability scanner   (rules.toml:12:8)
              if    source = "our-scanners"
@@ -159,14 +161,14 @@ outputs = "archive"
 
     #[test]
     fn the_built_in_rules_are_listed_without_a_path() {
-        assert_eq!(list(&load(&[], &Setting::default()).unwrap()), "else to screen\n");
+        assert_eq!(list(&load(&[], &Setting::default(), &crate::builtin()).unwrap()), "else to screen\n");
     }
 
     /// All that is wrong with a text, as the program at hand sees it.
     fn wrong_with(name: &str, text: &str) -> String {
         let document = Document { name: name.to_owned(), text: text.to_owned() };
         let documents = [Arc::new(document)];
-        let rules = known::with_known(&Setting::default(), |known| Rules::from_documents(&documents, known));
+        let rules = known::with_known(&Setting::default(), &[], |known| Rules::from_documents(&documents, known));
         rules.err().map(|errors| errors.to_string()).unwrap_or_default()
     }
 
@@ -187,7 +189,7 @@ outputs = "archive"
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|suffix| suffix == "toml") {
-                let rules = load(std::slice::from_ref(&path), &Setting::default()).unwrap();
+                let rules = load(std::slice::from_ref(&path), &Setting::default(), &crate::builtin()).unwrap();
                 rules.run_trials().unwrap();
                 assert!(!rules.trials.is_empty() && rules.warnings.is_empty(), "{}", path.display());
                 seen += 1;

@@ -188,7 +188,7 @@ limit = { events = 1, per = '1h' }
         let document = Document { name: "rules.toml".to_owned(), text: RULES.to_owned() };
         let documents = [Arc::new(document)];
         let setting = Setting::default();
-        let rules = known::with_known(&setting, |known| Rules::from_documents(&documents, known)).unwrap();
+        let rules = known::with_known(&setting, &[], |known| Rules::from_documents(&documents, known)).unwrap();
         let mut table = Table::new(rules, &setting);
         let events = sample_events().into_iter();
         let wanted = events.filter(|event| {

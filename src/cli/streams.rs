@@ -13,20 +13,21 @@ use std::{
 
 use tripline_plugin::{Chunk, Direction, End, Findings, Follower, Interest, Processor, Stream};
 
-use super::{Failure, Outcome, args, job, say};
+use super::{Failure, Outcome, Program, args, job, rules, say};
 use crate::{
     config::{Diagnostics, diagnostic::printable},
     decode::{self, Skip},
     defragment::Policies,
+    output::Setting,
     source::{Archive, Batch, Filter, Pull, Sizes, Source},
-    streams::{Digest, Intake, Settings},
+    streams::{Intake, Settings},
 };
 
 /// Puts all streams together.
 ///
 /// # Errors
 /// A filter that cannot be read: then nothing was done. Or standard output cannot be written to.
-pub fn streams(args: &args::Streams) -> Result<Outcome, Failure> {
+pub fn streams(args: &args::Streams, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let (mut filter, window) = job::selection(&args.selection, &mut errors);
     errors.none_or(())?;
@@ -37,20 +38,27 @@ pub fn streams(args: &args::Streams) -> Result<Outcome, Failure> {
     if args.merge {
         archive = archive.merged();
     }
+    let setting = Setting { plugins: program.outputs.clone(), ..Setting::default() };
+    let policies = match (args.overlap, args.rules.as_slice()) {
+        (Some(overlap), _) => Policies::all(overlap),
+        (None, []) => Policies::default(),
+        (None, paths) => rules::load(paths, &setting, program)?.reassembly,
+    };
     let settings = Settings {
-        policies: Policies::all(args.overlap),
+        policies,
         checksums: args.checksums,
         memory: usize::try_from(args.memory).unwrap_or(usize::MAX),
+        tenants: false,
     };
     let (said, heard) = mpsc::channel();
     let processor: Box<dyn Processor> = match args.follow {
         Some(end) => Box::new(OneStream { end, said: Some(said) }),
-        None => Box::new(Digest),
+        None => Box::new(tripline_streams::Digest),
     };
     let mut intake = Intake::new(settings, vec![processor]);
     let mut out = BufWriter::with_capacity(1 << 16, stdout().lock());
     let read = read(&mut archive, filter.as_mut(), &mut intake, &mut |intake| {
-        for line in intake.findings().take_lines() {
+        for (_, line) in intake.findings().take_lines() {
             writeln!(out, "{line}")?;
         }
         heard.try_iter().try_for_each(|bytes: Vec<u8>| out.write_all(&bytes))

@@ -67,6 +67,7 @@ fn write_all(to: &mut String, summary: &Summary, detail: Detail) -> fmt::Result 
         row(to, "memory", &format!("{given_up} given up: scans may have been missed; give more with --memory"))?;
     }
     row(to, "forgotten", &ranked(summary.forgotten.iter(), usize::MAX))?;
+    row(to, "streams", &ranked(summary.streams.iter(), reasons))?;
     write_scans(to, summary)?;
     let by_rule = |counts: &std::collections::BTreeMap<String, u64>| {
         let part = |(rule, count): (&String, &u64)| format!("{} by \"{}\"", number(*count), printable(rule));

@@ -35,6 +35,7 @@ pub fn render(summary: &Summary) -> Value {
         "copies": summary.copies,
         "evicted": summary.evicted,
         "forgotten": summary.forgotten,
+        "streams": summary.streams,
         "scans": {
             "total": scans.total(),
             "by_severity": named(names::SEVERITIES, scans.by_severity.iter()),

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tripline_plugin::{Event, OutputPlugin};
+use tripline_plugin::Event;
 
 use super::{
-    Failure, Outcome, args,
+    Failure, Outcome, Program, args,
     job::{self, Job, Mode},
     reporter::{Reporter, detail},
     say, summary,
@@ -32,6 +32,10 @@ use crate::{
     },
 };
 
+/// Bytes of a frame that hold all headers, and whatever is in it.
+const HEADERS: u32 = 256;
+const WHOLE: u32 = 262_144;
+
 /// Whom root becomes unless told otherwise.
 const NOBODY: &str = "nobody";
 
@@ -39,26 +43,31 @@ const NOBODY: &str = "nobody";
 ///
 /// # Errors
 /// Wrong flags, rules, interfaces or outputs: then nothing was watched. Or the system refuses a step to less power.
-pub fn watch(args: &args::Watch, plugins: &[OutputPlugin]) -> Result<Outcome, Failure> {
+pub fn watch(args: &args::Watch, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     // libpcap's ring has the kernel filter; without one it is done here. Checked is it here either way,
     // since libpcap alone would ask the network for names.
     let filter = job::filter(args.filter.as_deref(), &mut errors).filter(|_| args.backend == args::Backend::Raw);
-    let Job { plan, rules, outputs } = job::prepare(&args.judging, Mode::Watch, plugins.to_vec(), errors)?;
+    let Job { plan, rules, outputs, processors } = job::prepare(&args.judging, Mode::Watch, program, errors)?;
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let hangup = Hangup::on_signal().context("cannot listen for signals")?;
     // Nobody can aim at a table whose order he cannot know.
     let key = getrandom::u64().context("the system gives no random number")?;
-    let mut live = open(args, plan.shards)?;
-    let reporter = Reporter::start(rules, outputs, stop)?;
+    // Detection needs no more than headers; what hosts say is behind them.
+    let snaplen = args.snaplen.unwrap_or(if processors.is_on() { WHOLE } else { HEADERS });
+    let mut live = open(args, snaplen, plan.shards)?;
+    let described = processors.describe();
+    let (streams, lines) = processors.start(Some(true))?;
+    let reporter = Reporter::start(rules, outputs, lines, stop)?;
     if let Some(user) = args.user.as_deref().or_else(|| privileges::is_root().then_some(NOBODY)) {
         privileges::become_user(user).map_err(denied)?;
     }
     if args.judging.quiet == 0 {
-        say(&start_line(args, &live, &plan, reporter.router.rules()));
+        let words = start_line(args, snaplen, &live, &plan, reporter.router.rules());
+        say(&format!("{}\n", printable(&format!("{words}{described}"))));
     }
-    let mut watcher = Watcher { reporter, hangup, args, plugins };
-    let totals = engine::run(&mut live, Plan { key: Some(key), filter, ..plan }, &mut watcher)
+    let mut watcher = Watcher { reporter, hangup, args, program };
+    let totals = engine::run(&mut live, Plan { key: Some(key), filter, streams, ..plan }, &mut watcher)
         .context("cannot start the workers")?;
     let mut summary = watcher.reporter.finish(&totals);
     // A signal is how a watch ends.
@@ -79,7 +88,7 @@ fn denied(error: Denied) -> Failure {
     }
 }
 
-fn open(args: &args::Watch, shards: usize) -> Result<Live, Diagnostics> {
+fn open(args: &args::Watch, snaplen: u32, shards: usize) -> Result<Live, Diagnostics> {
     let mut interfaces = args.interface.clone();
     interfaces.sort();
     interfaces.dedup();
@@ -89,7 +98,7 @@ fn open(args: &args::Watch, shards: usize) -> Result<Live, Diagnostics> {
             args::Backend::Pcap => Backend::Pcap,
             args::Backend::Raw => Backend::Raw,
         },
-        snaplen: args.snaplen,
+        snaplen,
         buffer: args.buffer,
         promiscuous: !args.no_promisc,
         filter: args.filter.clone(),
@@ -108,7 +117,7 @@ fn open(args: &args::Watch, shards: usize) -> Result<Live, Diagnostics> {
 }
 
 /// What is watched, with what, for whom.
-fn start_line(args: &args::Watch, live: &Live, plan: &Plan, rules: &Rules) -> String {
+fn start_line(args: &args::Watch, snaplen: u32, live: &Live, plan: &Plan, rules: &Rules) -> String {
     let names: Vec<_> = live.wires().map(|(name, _)| name.display().to_string()).collect();
     let promiscuous = if args.no_promisc { ", own traffic only" } else { "" };
     let buffer = match args.backend {
@@ -123,17 +132,16 @@ fn start_line(args: &args::Watch, live: &Live, plan: &Plan, rules: &Rules) -> St
     if outputs.is_empty() {
         outputs.push("screen");
     }
-    let words = format!(
+    format!(
         "tripline: watching {}{promiscuous}{filter} ({} a frame, {buffer}); presets {}; tables {}; {} workers; outputs {}; as {}",
         names.join(", "),
-        show_size(args.snaplen.into()),
+        show_size(snaplen.into()),
         presets.join(", "),
         show_size(plan.memory as u64),
         plan.shards,
         outputs.join(", "),
         privileges::whoami(),
-    );
-    format!("{}\n", printable(&words))
+    )
 }
 
 /// A reporter that can be told to look at its rules and files anew.
@@ -141,14 +149,14 @@ struct Watcher<'a> {
     reporter: Reporter,
     hangup: Hangup,
     args: &'a args::Watch,
-    plugins: &'a [OutputPlugin],
+    program: &'a Program,
 }
 
 impl Watcher<'_> {
     /// Reads the rules anew and reopens files. Whatever is wrong, watching goes on.
     fn reload(&mut self) {
-        self.reporter.outputs.reopen();
-        match job::prepare(&self.args.judging, Mode::Watch, self.plugins.to_vec(), Diagnostics::default()) {
+        self.reporter.reopen();
+        match job::prepare(&self.args.judging, Mode::Watch, self.program, Diagnostics::default()) {
             Err(errors) => say(&format!("{errors}tripline: the old rules stay at work\n")),
             Ok(job) => {
                 let (taken, words) = compare(self.reporter.router.rules(), &job.rules);
@@ -179,7 +187,9 @@ fn compare(old: &Rules, new: &Rules) -> (bool, String) {
     let detect = if same(&old.detect, &new.detect) { "" } else { "; [detect] differs, which needs a restart" };
     let reassembly =
         if old.reassembly == new.reassembly { "" } else { "; [reassembly] differs, which needs a restart" };
-    (true, format!("files reopened, {} rules read anew{changes}{detect}{reassembly}", after.len()))
+    let processors =
+        if old.processors == new.processors { "" } else { "; [processors] differs, which needs a restart" };
+    (true, format!("files reopened, {} rules read anew{changes}{detect}{reassembly}{processors}", after.len()))
 }
 
 /// Whether both ask for the same detection, wherever it stands in the files.
@@ -201,6 +211,10 @@ impl Sink for Watcher<'_> {
 
     fn unknown_link(&mut self, path: &Path, number: u64, reason: &str) {
         self.reporter.unknown_link(path, number, reason);
+    }
+
+    fn line(&mut self, processor: usize, line: String) {
+        self.reporter.line(processor, line);
     }
 
     fn progress(&mut self, bytes: u64, frames: u64) -> bool {

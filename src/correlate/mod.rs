@@ -2,7 +2,7 @@
 //!
 //! In: the reports of all cells up to a watermark. Out: scan events, without severity. Here live the
 //! targets' side (`terrain.rs`, `distributed.rs`, `floods.rs`), the verdict (`verdict.rs`), the life of a scan
-//! (`life.rs`) and what is too much to tell one by one (`storms.rs`).
+//! (`life.rs`), what is too much to tell one by one (`storms.rs`) and what processors heard sources say (`talk.rs`).
 //! Must not know of packets, batches or threads. The order (clock, seq, phase, source, technique) is total
 //! over what can meet, so that neither shards nor batches show in the result.
 //! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
@@ -16,6 +16,7 @@ pub mod life;
 pub mod reference;
 pub mod storms;
 pub mod surge;
+pub mod talk;
 pub mod terrain;
 pub mod verdict;
 
@@ -35,6 +36,7 @@ use crate::{
         hearing::Hearing,
         life::{Life, Lives, Role, Who},
         storms::Storms,
+        talk::{Heard, Talk},
         terrain::Terrain,
     },
     decode::Address,
@@ -66,6 +68,9 @@ pub struct Correlate {
     floods: Floods,
     /// What is said about those whom somebody asks about; there are none but for `tripline why`.
     hearings: Vec<Hearing>,
+    talk: Talk,
+    /// What is to be remembered when the reports before it have been judged, in order.
+    heard: Vec<Heard>,
     thresholds: Arc<Thresholds>,
 }
 
@@ -82,6 +87,8 @@ impl Correlate {
             storms: Storms::new(key),
             floods: Floods::default(),
             hearings: Vec::new(),
+            talk: Talk::new(key),
+            heard: Vec::new(),
             thresholds,
         }
     }
@@ -113,14 +120,30 @@ impl Correlate {
         self.reports.extend(reports.filter(told));
     }
 
+    /// Takes in what sources were heard to say, in order, up to the same watermark as the reports.
+    pub fn take_heard(&mut self, heard: Vec<Heard>) {
+        self.heard.extend(heard);
+    }
+
+    /// How many things that sources said had to be forgotten for want of memory.
+    #[must_use]
+    pub fn unheard(&self) -> u64 {
+        self.talk.given_up()
+    }
+
     /// Works off all that was taken in: every cell must have come to the watermark `now`.
     pub fn settle(&mut self, now: Time, mut find: impl FnMut(Finding)) {
         let mut reports = std::mem::take(&mut self.reports);
         reports.sort_by_key(Report::order);
+        let mut heard = std::mem::take(&mut self.heard).into_iter().peekable();
         for report in reports.drain(..) {
+            while let Some(heard) = heard.next_if(|heard| heard.order <= (report.clock, report.seq)) {
+                self.talk.take(heard);
+            }
             self.fall_due(report.clock, &mut find);
             self.weigh(report, &mut find);
         }
+        heard.for_each(|heard| self.talk.take(heard));
         self.reports = reports;
         self.fall_due(now, &mut find);
     }
@@ -185,6 +208,7 @@ impl Correlate {
         if life.kind == Kind::Decoy {
             self.decoys.write(source, &mut event);
         }
+        self.talk.write(source, &s, &mut event);
         let decided = phase != Phase::End && seq != 0;
         find(Finding { order: (clock, seq), seq: decided.then_some(seq), event });
     }

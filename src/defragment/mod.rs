@@ -33,13 +33,12 @@ mod resolve;
 mod samples;
 mod waiting;
 
-pub use alarm::Warning;
+pub use alarm::{Alarm, Contradiction, Warning, Words};
 pub use fragment::{Datagram, Fragment, Header};
 pub use limits::Limits;
 pub use loss::{Counts, Loss};
 pub use overlap::{Overlap, Policies};
 
-use alarm::Alarm;
 use building::Building;
 use waiting::{Key, Waiting};
 
@@ -93,7 +92,7 @@ impl Defragmenter {
     /// The same, and overlaps are told of: whoever asks for it must call [`Self::warnings`] now and then.
     #[must_use]
     pub fn telling(self) -> Self {
-        Self { alarm: Some(Alarm::default()), ..self }
+        Self { alarm: Some(Alarm::new(Words::DATAGRAMS)), ..self }
     }
 
     /// Takes the next fragment. A datagram is lent until the next call.
@@ -188,7 +187,7 @@ impl Defragmenter {
             let judged = building.judge(fragment);
             if building.conflict && !before {
                 self.counts.conflicts += 1;
-                self.alarm.iter_mut().for_each(|alarm| alarm.note(fragment));
+                self.alarm.iter_mut().for_each(|alarm| alarm.note(&alarm::contradiction(fragment)));
             }
             if judged == Err(Loss::Overlap) {
                 self.waiting.bury(key, &mut self.counts);

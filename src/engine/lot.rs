@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::{
     cells::Cell,
-    correlate::{Finding, reference::Reference},
+    correlate::{Finding, reference::Reference, talk::Heard},
     decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel, transport::protocol},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Scattered, Sighting},
@@ -235,16 +235,18 @@ pub struct Lot {
     pub batch: Batch,
     /// What the reference presets found in it.
     pub findings: Vec<Finding>,
+    /// What stream processors heard in it.
+    pub heard: Vec<Heard>,
     /// A slot for each piece, and spare ones of larger batches before.
     works: Vec<Work>,
 }
 
 impl Lot {
-    /// The pieces with their slots.
-    pub fn work(&mut self) -> impl Iterator<Item = (&Batch, &Piece, &mut Work)> {
+    /// The batch, and its pieces with their slots.
+    pub fn work(&mut self) -> (&Batch, impl Iterator<Item = (&Piece, &mut Work)>) {
         let (batch, works) = (&self.batch, &mut self.works);
         works.resize_with(works.len().max(batch.pieces.len()), Work::default);
-        batch.pieces.iter().zip(works).map(move |(piece, work)| (batch, piece, work))
+        (batch, batch.pieces.iter().zip(works))
     }
 
     /// The slots that the batch filled, in order.
@@ -319,7 +321,8 @@ mod tests {
     }
 
     fn digest(lot: &mut Lot, wanted: Wanted<'_>) {
-        for (batch, piece, work) in lot.work() {
+        let (batch, work) = lot.work();
+        for (piece, work) in work {
             work.digest(batch, piece, wanted);
         }
         lot.in_sequence(&mut Defragmenter::new(crate::defragment::Limits::default()), &mut [], wanted);

@@ -2,11 +2,12 @@
 //!
 //! In: a source and a plan. Out: events in order, and what was counted. Everything else in the program
 //! knows only its neighbours. Read next: `run.rs` (the loop), `lot.rs` (what a batch becomes),
-//! `counts.rs`, `locate.rs`, `summary.rs` (what a person gets of it), `signals.rs`,
+//! `follow.rs` (stream processors), `counts.rs`, `locate.rs`, `summary.rs` (what a person gets of it), `signals.rs`,
 //! `ledger.rs` (what was read, for evidence), `story.rs` (what befell one address),
 //! `privileges.rs`.
 
 pub mod counts;
+pub mod follow;
 pub mod ledger;
 pub mod locate;
 pub mod lot;

@@ -2,7 +2,7 @@
 //!
 //! In: a source, a [`Plan`]. Out: events in order, to a [`Sink`]; and what was counted.
 //! Three batches are under way at a time: while the workers decode one and run the cells over the one
-//! before it, this thread reads the next and correlates what came of the one before both. Each lies in
+//! before it, this thread gives it to stream processors, if there are any, reads the next and correlates what came of the one before both. Each lies in
 //! buffers of its own; nothing is shared that anybody writes. When a live source says that no more waits
 //! behind a batch, nothing is read until that one is through, so that its events do not wait for packets.
 
@@ -17,17 +17,19 @@ use tripline_plugin::Event;
 
 use crate::{
     cells::{Cell, Losses},
-    correlate::{Correlate, Finding, reference::Reference},
+    correlate::{Correlate, Finding, reference::Reference, talk::Heard},
     defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
     dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
     engine::{
         counts::Counts,
+        follow::Follow,
         locate::Locator,
         lot::{self, Lot, Wanted, Work},
         story::{About, Census, Story},
     },
     presets::tripline::Thresholds,
     source::{Batch, Filter, Pull, Source, Time, Trouble},
+    streams::Intake,
 };
 
 /// How a run is to be done.
@@ -51,6 +53,8 @@ pub struct Plan {
     pub filter: Option<Filter>,
     /// Whose story is to be told.
     pub about: Option<About>,
+    /// Stream processors, if any are on.
+    pub streams: Option<Intake>,
 }
 
 /// Who takes what comes out of a run.
@@ -61,6 +65,8 @@ pub trait Sink {
     fn trouble(&mut self, trouble: Trouble);
     /// A file holds frames of a link type without a decoder; `number` is the first. Said once a batch.
     fn unknown_link(&mut self, path: &Path, number: u64, reason: &str);
+    /// A line that the stream processor with this number tells.
+    fn line(&mut self, processor: usize, line: String);
     /// So many more bytes of the input were used up, with so many frames. False ends the run early.
     fn progress(&mut self, bytes: u64, frames: u64) -> bool;
 }
@@ -78,6 +84,8 @@ pub struct Totals {
     pub forgotten: Vec<(&'static str, u64)>,
     /// Packets that were seen twice and counted once.
     pub copies: u64,
+    /// What became of segments and streams, by name; empty without stream processors.
+    pub streams: Vec<(&'static str, u64)>,
     /// Times that the capture's clock went back by more than jitter.
     pub rebased: u32,
     /// Frames that a live capture lost before they came here.
@@ -107,6 +115,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         // Who asks for reference presets alone wants what their originals say, and not a word more.
         defragmenter = defragmenter.telling();
     }
+    let mut follow = plan.streams.map(|intake| Follow::new(intake, plan.thresholds.is_some()));
     let (mut totals, mut last) = (Totals::default(), Time::default());
     let mut filter = plan.filter;
     let keyed = (!cells.is_empty()).then_some(&key);
@@ -128,8 +137,12 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
                 let decoded = &decoded;
                 jobs.spawn(move || see(part, n * together, decoded));
             }
-            for (batch, piece, work) in fresh.work() {
+            let (batch, work) = fresh.work();
+            for (piece, work) in work {
                 jobs.spawn(move || work.digest(batch, piece, wanted));
+            }
+            if let Some(follow) = &mut follow {
+                follow.read(batch, wanted.filter, sink);
             }
             front.deliver(sink, false);
             if hold {
@@ -138,9 +151,13 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
             }
             more && feed.pull(&mut spare.batch, sink)
         });
-        front.take(cells.iter_mut(), take(&mut decoded.findings), decoded.batch.clock.now());
+        let (findings, heard) = (take(&mut decoded.findings), take(&mut decoded.heard));
+        front.take(cells.iter_mut(), findings, heard, decoded.batch.clock.now());
         if more {
             fresh.in_sequence(&mut defragmenter, &mut references, wanted);
+            if let Some(follow) = &mut follow {
+                fresh.heard = follow.heard(fresh.batch.clock.now(), &mut fresh.findings);
+            }
             if let Some(census) = &mut census {
                 front.ask(census, &fresh, &key, &mut cells);
             }
@@ -161,7 +178,8 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     for reference in &mut references {
         reference.finish(last, &mut findings);
     }
-    front.take(cells.iter_mut(), findings, last);
+    let heard = follow.as_mut().map(|follow| follow.finish(last, &mut findings, sink)).unwrap_or_default();
+    front.take(cells.iter_mut(), findings, heard, last);
     front.deliver(sink, false);
     for cell in &mut cells {
         cell.end(last);
@@ -171,6 +189,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
     let witnesses = cells.iter_mut().flat_map(Cell::witnesses).collect();
     let told = census.map(|census| census.stories(witnesses, front.correlate.hearings()));
     totals.stories = told.unwrap_or_default();
+    totals.streams = follow.map(|mut follow| follow.counts(front.correlate.unheard())).unwrap_or_default();
     for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
@@ -308,9 +327,16 @@ impl Front {
         self.lost = self.lost.max(batch.wire.lost);
     }
 
-    /// Takes what cells and reference presets found in one batch.
-    fn take<'a>(&mut self, cells: impl Iterator<Item = &'a mut Cell>, references: Vec<Finding>, now: Time) {
+    /// Takes what cells, reference presets and processors found in one batch.
+    fn take<'a>(
+        &mut self,
+        cells: impl Iterator<Item = &'a mut Cell>,
+        references: Vec<Finding>,
+        heard: Vec<Heard>,
+        now: Time,
+    ) {
         self.now = now;
+        self.correlate.take_heard(heard);
         cells.for_each(|cell| self.correlate.take(cell.reports()));
         self.findings.extend(references);
     }

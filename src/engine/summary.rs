@@ -52,6 +52,8 @@ pub struct Summary {
     pub evicted: u64,
     /// What reference presets had to forget for want of memory, by preset.
     pub forgotten: BTreeMap<String, u64>,
+    /// What became of segments and streams, by name; empty without stream processors.
+    pub streams: BTreeMap<String, u64>,
     /// Times that the capture's clock stepped back by more than jitter.
     pub rebased: u32,
     /// Packets that were seen twice and counted once.
@@ -130,6 +132,7 @@ impl Summary {
         self.evicted = totals.losses.contacts + totals.losses.suspects;
         let forgotten = totals.forgotten.iter().filter(|(_, count)| *count > 0);
         self.forgotten.extend(forgotten.map(|(preset, count)| ((*preset).to_owned(), *count)));
+        self.streams.extend(totals.streams.iter().map(|(name, count)| ((*name).to_owned(), *count)));
         (self.lost, self.rebased, self.copies) = (totals.lost, totals.rebased, totals.copies);
         let named = (0..=u8::MAX).map(|protocol| decode::describe::name(protocol).into_owned()).zip(&counts.protocols);
         self.protocols.extend(named.filter(|(_, count)| **count > 0).map(|(name, count)| (name, *count)));

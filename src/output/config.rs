@@ -7,7 +7,7 @@
 //!
 //! Read next: `phases.rs`, `formats/mod.rs`, then `mod.rs` (what becomes of it).
 
-use tripline_plugin::{ConfigError, Options, OutputPlugin, Table};
+use tripline_plugin::{ConfigError, Options, OutputPlugin, Table, options::read_spec};
 
 use super::{
     builtin::builtin,
@@ -109,21 +109,9 @@ impl OutputConfig {
     /// # Errors
     /// Everything that is wrong, each with its key where it has one.
     pub fn from_spec(spec: &str, setting: &Setting) -> Result<Self, Vec<ConfigError>> {
-        let (plugin, rest) = spec.split_once(':').unwrap_or((spec, ""));
-        let mut table = Table::from([("plugin".to_owned(), plugin.trim().into())]);
-        let mut errors = Vec::new();
-        for part in rest.split(',').filter(|part| !part.trim().is_empty()) {
-            match part.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-                Some((key, _)) if table.contains_key(key) => {
-                    errors.push(ConfigError::about(key, "is given twice"));
-                }
-                Some((key, value)) if !key.is_empty() => _ = table.insert(key.into(), value.into()),
-                _ => errors.push(ConfigError {
-                    option: None,
-                    reason: format!("`{}` is not key=value", part.escape_debug()),
-                    hint: Some("write plugin:key=value,key=value; a value with a comma needs a rules file".into()),
-                }),
-            }
+        let (plugin, mut table, mut errors) = read_spec(spec);
+        if table.insert("plugin".to_owned(), plugin.into()).is_some() {
+            errors.push(ConfigError::about("plugin", "is given twice"));
         }
         match Self::from_table(spec, table, setting) {
             Ok(config) if errors.is_empty() => Ok(config),
@@ -277,7 +265,7 @@ mod tests {
     fn what_is_wrong_is_said_at_once_with_the_way_out() {
         assert_eq!(spec("sdout").unwrap_err(), ["plugin: `sdout` is no output plugin (did you mean `stdout`?)"]);
         let expected = [
-            "`b` is not key=value (write plugin:key=value,key=value; a value with a comma needs a rules file)",
+            "`b` is not key=value (write name:key=value,key=value; a value with a comma needs a rules file)",
             "plugin: is given twice",
             "format: `jsn` is no format (known are: human, eve, eve-alert, scanlogd, template)",
         ];

@@ -11,12 +11,13 @@
 //!               └ queue ─► worker: render, retry ─► plugin
 //! ```
 //!
-//! Read next: `config.rs` (what an output is), `queue.rs`, `worker.rs`, `formats/mod.rs`,
+//! Read next: `config.rs` (what an output is), `queue.rs`, `worker.rs`, `formats/mod.rs`, `lines.rs`,
 //! `plugins/README.md`.
 
 mod builtin;
 mod config;
 mod formats;
+mod lines;
 mod phases;
 mod queue;
 mod retry;
@@ -37,6 +38,7 @@ use tripline_plugin::{
 pub use builtin::builtin;
 pub use config::{HOST_KEYS, OutputConfig, Setting};
 pub use formats::{Format, Look};
+pub use lines::Lines;
 pub use phases::Phases;
 pub use queue::Policy;
 pub use retry::Patience;

@@ -5,7 +5,7 @@
 //! No clock but that of the capture; no disk but in `files.rs`.
 //! Source: `docs/rules.md` is the language.
 //!
-//! Read next: `parse.rs`, `rule.rs`, `conditions.rs`, `reassembly.rs` (how rules files are written), `check.rs` (what
+//! Read next: `parse.rs`, `rule.rs`, `conditions.rs`, `reassembly.rs`, `processors.rs` (how rules files are written), `check.rs` (what
 //! is refused), `matching.rs` and `route.rs` (how they work), `severity.rs`, `direction.rs`,
 //! `limit.rs` and `digest.rs` (too much at once), `trials.rs` (tests that stand in rules files).
 
@@ -18,6 +18,7 @@ pub mod limit;
 pub mod matching;
 pub mod names;
 pub mod parse;
+pub mod processors;
 pub mod reassembly;
 pub mod route;
 pub mod rule;
@@ -29,6 +30,7 @@ pub mod trials;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 pub use names::Known;
+pub use processors::Processors;
 pub use route::{OutputSet, Route, Router};
 pub use rule::Rule;
 
@@ -56,6 +58,8 @@ pub struct Rules {
     pub home: Option<NetSet>,
     /// Whose bytes count where fragments and segments overlap, by target.
     pub reassembly: Policies,
+    /// Which stream processors are on.
+    pub processors: Processors,
     /// Where events can go; [`OutputSet`]s hold positions in this list.
     pub outputs: Vec<OutputEntry>,
     /// From the top.
@@ -170,6 +174,7 @@ impl Rules {
             detect: settings.detect.map(|(detect, _)| detect).unwrap_or_default(),
             home: nets.get(names::HOME).cloned(),
             reassembly: reassembly.unwrap_or_default(),
+            processors: settings.processors.map(|(processors, _)| processors).unwrap_or_default(),
             // What nobody was named for goes to everybody: nothing is lost by leaving a line out.
             default: default.flatten().unwrap_or_else(|| OutputSet::first(settings.outputs.len())),
             outputs: settings.outputs,

@@ -1,7 +1,7 @@
 //! The names that may stand in rules files.
 //!
 //! In: nothing. Out: the words of events (techniques, kinds …) with what they stand for, and
-//! [`Known`]: what the program at hand has of presets, thresholds and outputs.
+//! [`Known`]: what the program at hand has of presets, thresholds, processors and outputs.
 //! Must not know what is done with them.
 //! Source: `docs/events.md` for the words.
 //! Read next: `conditions.rs`, which looks them up.
@@ -74,6 +74,10 @@ pub struct Known<'k> {
     pub presets: &'k [&'k str],
     /// Thresholds of all presets, by the names that `[detect]` may set.
     pub thresholds: &'k [(&'k str, Quantity)],
+    /// Stream processors.
+    pub processors: &'k [&'k str],
+    /// Says all that is wrong with the keys of a stream processor, without making one.
+    pub check_processor: &'k dyn Fn(&str, &tripline_plugin::Table) -> Vec<ConfigError>,
     /// Says all that is wrong with the keys of an output, without opening it.
     pub check_output: &'k dyn Fn(&str, &tripline_plugin::Table) -> Vec<ConfigError>,
 }

@@ -14,6 +14,7 @@ use super::{
     Detect, OutputEntry, OutputSet, Threshold,
     conditions::Nets,
     names::{self, Known, Quantity},
+    processors::{self, Processors},
 };
 use crate::config::{
     Diagnostics, Place, did_you_mean,
@@ -23,7 +24,8 @@ use crate::config::{
 };
 
 /// The parts of a rules file.
-pub const PARTS: [&str; 8] = ["version", "detect", "nets", "reassembly", "outputs", "rules", "default", "tests"];
+pub const PARTS: [&str; 9] =
+    ["version", "detect", "nets", "reassembly", "processors", "outputs", "rules", "default", "tests"];
 
 /// The keys of `[detect]` that are no thresholds.
 pub const DETECT_KEYS: [&str; 3] = ["preset", "memory", "tenants"];
@@ -40,6 +42,8 @@ pub struct Settings<'d> {
     pub nets: Option<(Nets, Place)>,
     /// `[reassembly]`, to be read when all nets are known.
     pub reassembly: Option<(Table<'d>, Place)>,
+    /// `[processors]`.
+    pub processors: Option<(Processors, Place)>,
     /// `[outputs.NAME]` of all files, in order.
     pub outputs: Vec<OutputEntry>,
     /// `[default]`, to be read when all outputs are known.
@@ -67,6 +71,10 @@ impl<'d> Settings<'d> {
                 }
                 "nets" => once(&mut self.nets, &entry, errors, read_nets),
                 "reassembly" => once(&mut self.reassembly, &entry, errors, |table, _| table.clone()),
+                "processors" => {
+                    let read = |table: &Table<'_>, errors: &mut Diagnostics| processors::read(table, known, errors);
+                    once(&mut self.processors, &entry, errors, read);
+                }
                 "default" => once(&mut self.default, &entry, errors, |table, _| table.clone()),
                 "outputs" => self.read_outputs(&entry.value, known, errors),
                 "rules" => self.rules.extend(tables(&entry.value, errors)),
@@ -223,7 +231,7 @@ path = "/var/log/scans.jsonl"
            |
          2 | colour = "red"
            | ^^^^^^
-           = known: version, detect, nets, reassembly, outputs, rules, default, tests
+           = known: version, detect, nets, reassembly, processors, outputs, rules, default, tests
 
         rules.toml:5:23: error: no preset is called `scanlogt`
            |

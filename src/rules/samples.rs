@@ -16,6 +16,11 @@ use crate::config::{Diagnostics, Document};
 pub(crate) const KNOWN: Known<'_> = Known {
     presets: &["tripline", "scanlogd"],
     thresholds: &[("refused", Quantity::Count), ("quiet", Quantity::Duration)],
+    processors: &["listen", "write"],
+    check_processor: &|_, table| {
+        let wrong = table.keys().filter(|key| *key != "path");
+        wrong.map(|key| ConfigError::unknown(key, "no such option".to_owned(), key, &["path"])).collect()
+    },
     check_output: &|_, table| match table.get("plugin").and_then(serde_json::Value::as_str) {
         Some("stdout" | "file") => Vec::new(),
         Some(name) => vec![ConfigError::unknown("plugin", format!("`{name}` is no plugin"), name, &["stdout", "file"])],

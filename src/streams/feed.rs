@@ -24,6 +24,8 @@ pub(super) struct Feed {
 
 struct Seat {
     follower: Box<dyn Follower>,
+    /// Whose it is, by number.
+    processor: usize,
     /// Up to which offset it has consumed each direction.
     consumed: [u64; 2],
 }
@@ -47,8 +49,12 @@ impl Listeners<'_> {
     /// A stream is established: who wants to follow it?
     pub(super) fn feed(&mut self, about: &Stream) -> Feed {
         self.counts.established += 1;
-        let followers = self.processors.iter_mut().filter_map(|processor| processor.established(about));
-        let seats = followers.map(|follower| Seat { follower, consumed: [0; 2] }).collect();
+        let followers = self.processors.iter_mut().enumerate().filter(|(_, processor)| processor.levels().tcp);
+        let seat = |(number, processor): (usize, &mut Box<dyn Processor>)| {
+            let follower = processor.established(about)?;
+            Some(Seat { follower, processor: number, consumed: [0; 2] })
+        };
+        let seats = followers.filter_map(seat).collect();
         Feed { seats, tapes: Default::default() }
     }
 }
@@ -70,7 +76,7 @@ impl Feed {
             Step::Urgent(byte) => {
                 to.counts.urgent += 1;
                 for seat in seats.iter_mut().filter(|seat| seat.follower.interest().urgent) {
-                    seat.follower.urgent(about, direction, tape.end, byte, to.findings);
+                    seat.follower.urgent(about, direction, tape.end, byte, to.findings.of(seat.processor));
                 }
             }
             Step::Gap(len) => {
@@ -79,7 +85,7 @@ impl Feed {
                 tape.bytes.clear();
                 for seat in seats.iter_mut() {
                     if seat.follower.interest().in_data(direction) {
-                        seat.follower.gap(about, direction, tape.end, len, to.findings);
+                        seat.follower.gap(about, direction, tape.end, len, to.findings.of(seat.processor));
                     }
                 }
                 tape.end += len;
@@ -93,7 +99,7 @@ impl Feed {
     /// It is over.
     pub(super) fn end(mut self, about: &Stream, end: End, findings: &mut Findings) {
         for seat in &mut self.seats {
-            seat.follower.end(about, end, findings);
+            seat.follower.end(about, end, findings.of(seat.processor));
         }
     }
 
@@ -133,7 +139,7 @@ impl Tape {
             let from = seat.consumed.get(side).copied().unwrap_or(begin).max(first);
             let offered = held.get((from - first) as usize..).unwrap_or_default();
             let mut chunk = Chunk::new(direction, from, offered, bytes.len().min(offered.len()));
-            seat.follower.data(about, &mut chunk, to.findings);
+            seat.follower.data(about, &mut chunk, to.findings.of(seat.processor));
             let consumed = from + chunk.consumed() as u64;
             seat.consume(side, consumed);
             least = least.min(consumed);
@@ -209,7 +215,7 @@ mod tests {
         let seen: Vec<_> = readers.iter().map(|_| Arc::default()).collect();
         let seats = readers.iter().zip(&seen).map(|((word, interest), seen)| {
             let follower = Box::new(Reader { word: *word, interest: *interest, seen: Arc::clone(seen) });
-            Seat { follower, consumed: [0; 2] }
+            Seat { follower, processor: 0, consumed: [0; 2] }
         });
         let mut feed = Feed { seats: seats.collect(), tapes: Default::default() };
         let (mut findings, mut counts) = (Findings::default(), Counts::default());

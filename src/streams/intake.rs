@@ -4,9 +4,9 @@
 //! It must not know streams.
 //! Read next: `table.rs`.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
-use tripline_plugin::{Findings, Ip, Levels, Processor, Udp};
+use tripline_plugin::{Evidence, Findings, Ip, Levels, Processor, Udp};
 
 use super::{
     counts::{Counts, Fate},
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     config::Unreadable,
-    decode::{self, Marks, Packet, Transport, icmp, transport::protocol},
-    defragment::{self, Defragmenter, Fragment, Limits, Policies, Verdict},
+    decode::{self, Address, Marks, Packet, Transport, icmp, transport::protocol},
+    defragment::{self, Alarm, Contradiction, Defragmenter, Fragment, Limits, Policies, Verdict, Warning, Words},
     source::{Frame, Time},
 };
 
@@ -65,11 +65,13 @@ pub struct Settings {
     pub checksums: Checksums,
     /// Bytes of memory for streams; what processors keep is their own.
     pub memory: usize,
+    /// VLAN and virtual network are part of an address.
+    pub tenants: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { policies: Policies::default(), checksums: Checksums::default(), memory: 64 << 20 }
+        Self { policies: Policies::default(), checksums: Checksums::default(), memory: 64 << 20, tenants: false }
     }
 }
 
@@ -78,7 +80,15 @@ pub struct Intake {
     defragmenter: Defragmenter,
     /// The clock at the latest frame.
     last: Time,
+    /// Whose addresses it had, where tenants are told apart.
+    tenant: Option<u64>,
     whole: Whole,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Intake").field("held", &self.held()).field("counts", self.counts()).finish_non_exhaustive()
+    }
 }
 
 /// What takes whole datagrams.
@@ -87,7 +97,15 @@ struct Whole {
     checksums: Checksums,
     /// What the processors want, all together.
     levels: Levels,
+    /// Tells of streams that contradict themselves, if somebody wants to know.
+    alarm: Option<Alarm>,
 }
+
+/// Segments that contradict each other, in words.
+const SEGMENTS: Words = Words {
+    units: ["segment", "segments"],
+    overlap: ["it overlaps with different bytes", "they overlap with different bytes"],
+};
 
 impl Intake {
     /// For these processors, which are called in this order.
@@ -99,17 +117,29 @@ impl Intake {
             udp: all.udp | one.udp,
             tcp: all.tcp | one.tcp,
         });
-        let Settings { policies, checksums, memory } = settings;
+        let Settings { policies, checksums, memory, tenants } = settings;
         let defragmenter = Defragmenter::new(Limits::default()).following(policies.clone());
         let table = Table::new(memory, policies, processors);
-        Self { defragmenter, last: Time::default(), whole: Whole { table, checksums, levels } }
+        let whole = Whole { table, checksums, levels, alarm: None };
+        Self { defragmenter, last: Time::default(), tenant: tenants.then_some(0), whole }
+    }
+
+    /// The same, and it tells of streams whose segments contradict each other, by [`Self::warnings`].
+    #[must_use]
+    pub fn telling(mut self) -> Self {
+        self.whole.alarm = Some(Alarm::new(SEGMENTS));
+        self
     }
 
     /// The next frame; its errors are decode's to count.
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        if let Ok(packet) = decode::decode(frame) {
-            self.packet(&packet, frame);
+        let Ok(mut packet) = decode::decode(frame) else { return };
+        if let Some(tenant) = &mut self.tenant {
+            let tunnel = if packet.marks.has(Marks::TUNNELLED) { decode::through(frame) } else { None };
+            decode::tenant::separate(&mut packet, tunnel);
+            *tenant = packet.src.tenant();
         }
+        self.packet(&packet, frame);
     }
 
     /// The next frame, which was decoded already.
@@ -132,12 +162,28 @@ impl Intake {
     /// The input is over. To be called until it says false; findings are to be taken after each call.
     pub fn finish(&mut self) -> bool {
         self.defragmenter.finish(self.last);
+        self.whole.alarm.iter_mut().for_each(|alarm| alarm.finish(self.last));
         self.whole.table.finish()
     }
 
     /// What processors have told; to be taken at each packet.
     pub fn findings(&mut self) -> &mut Findings {
         &mut self.whole.table.findings
+    }
+
+    /// The evidence that processors have found since the last time, in order, each with the address that it is about.
+    pub fn evidence(&mut self) -> impl Iterator<Item = (Address, Evidence)> {
+        let tenant = self.tenant.unwrap_or_default();
+        let evidence = self.whole.table.findings.take_evidence();
+        evidence.map(move |evidence| (Address::from(evidence.source).of_tenant(tenant), evidence))
+    }
+
+    /// What there is to tell of streams that contradict themselves, in order; `now` is the clock.
+    pub fn warnings(&mut self, now: Time) -> impl Iterator<Item = Warning> {
+        self.whole.alarm.iter_mut().flat_map(move |alarm| {
+            alarm.advance(now);
+            alarm.warnings()
+        })
     }
 
     /// What became of segments and streams.
@@ -168,7 +214,10 @@ impl Whole {
         match packet.transport {
             Transport::Tcp(_) if self.levels.tcp => {
                 if let Some(segment) = Segment::of(packet, bytes, arrival, self.checksums) {
-                    self.table.read(&segment, arrival.now);
+                    let contradicts = self.table.read(&segment, arrival.now);
+                    if let Some(alarm) = self.alarm.as_mut().filter(|_| contradicts) {
+                        alarm.note(&contradiction(packet, arrival));
+                    }
                 }
             }
             Transport::Udp(ports) if self.levels.udp && packet.flaw.is_none() => {
@@ -185,8 +234,10 @@ impl Whole {
                     seq: arrival.seq,
                 };
                 let Table { processors, findings, .. } = &mut self.table;
-                for processor in processors.iter_mut().filter(|processor| processor.levels().udp) {
-                    processor.udp(&datagram, findings);
+                for (number, processor) in processors.iter_mut().enumerate() {
+                    if processor.levels().udp {
+                        processor.udp(&datagram, findings.of(number));
+                    }
                 }
             }
             Transport::Icmp(message) if self.levels.tcp && packet.flaw.is_none() => {
@@ -214,10 +265,19 @@ impl Whole {
             seq: arrival.seq,
         };
         let Table { processors, findings, .. } = &mut self.table;
-        for processor in processors.iter_mut().filter(|processor| processor.levels().ip) {
-            processor.ip(&datagram, findings);
+        for (number, processor) in processors.iter_mut().enumerate() {
+            if processor.levels().ip {
+                processor.ip(&datagram, findings.of(number));
+            }
         }
     }
+}
+
+fn contradiction(packet: &Packet, arrival: Arrival) -> Contradiction {
+    let &Packet { src, dst, protocol, vlan, .. } = packet;
+    let Arrival { stamp, now: clock, seq, .. } = arrival;
+    let words = "segments of one connection overlap with different bytes: hosts differ in what they read";
+    Contradiction { src, dst, protocol, vlan, stamp, clock, seq, words }
 }
 
 /// The bytes from the transport header on.

@@ -12,11 +12,12 @@
 //! ```
 //!
 //! Source: RFC 9293, RFC 7323, RFC 5961; libnids 1.26 (what it gives a program); `docs/streams.md` (evasions).
-//! Read next: `intake.rs`, `table.rs`, `stream.rs`, `side.rs`, `pieces.rs`; `digest.rs` (the processor of
-//! `tripline streams`).
+//! Read next: `intake.rs`, `table.rs`, `stream.rs`, `side.rs`, `pieces.rs`; `config.rs` (which processors are
+//! on), `plugins/streams` (the processor of `tripline streams`).
 
+mod builtin;
+mod config;
 mod counts;
-mod digest;
 mod feed;
 mod handshake;
 mod intake;
@@ -32,8 +33,9 @@ mod stories;
 mod stream;
 mod table;
 
+pub use builtin::builtin;
+pub use config::{HOST_KEYS, ProcessorConfig};
 pub use counts::{Counts, Fate};
-pub use digest::Digest;
 pub use intake::{Checksums, Intake, Settings};
 
 #[cfg(doc)]

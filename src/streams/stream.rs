@@ -225,6 +225,11 @@ impl Stream {
         Outcome::Ends(self.unborn().unwrap_or(silent))
     }
 
+    /// Overlaps so far whose copies were not the same.
+    pub(super) fn conflicts(&self) -> u64 {
+        self.sides.iter().map(|side| side.pieces.conflicts).sum()
+    }
+
     /// The input is over.
     pub(super) fn exit(&mut self, to: &mut Listeners<'_>) -> End {
         if self.unborn.is_none() {
@@ -256,8 +261,10 @@ impl Stream {
         match self.feed.take() {
             Some(feed) => feed.end(&self.about, end, to.findings),
             None => {
-                for processor in &mut *to.processors {
-                    processor.attempted(&self.about, end, to.findings);
+                for (number, processor) in to.processors.iter_mut().enumerate() {
+                    if processor.levels().tcp {
+                        processor.attempted(&self.about, end, to.findings.of(number));
+                    }
                 }
             }
         }

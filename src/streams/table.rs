@@ -110,8 +110,9 @@ impl Table {
         }
     }
 
-    /// The next segment.
-    pub(super) fn read(&mut self, segment: &Segment<'_>, now: Time) {
+    /// The next segment. True when it, or what came before of its stream, overlaps with other bytes and that was not so
+    /// before.
+    pub(super) fn read(&mut self, segment: &Segment<'_>, now: Time) -> bool {
         self.expire(now);
         self.counts.segments += 1;
         let key = Key::of(segment.src, segment.dst);
@@ -120,10 +121,18 @@ impl Table {
             self.settle(key, now);
         }
         if self.entries.contains_key(&key) {
+            let before = self.conflicts(key);
             self.go_on(key, segment);
+            self.conflicts(key) > before
         } else {
             self.begin(key, segment);
+            false
         }
+    }
+
+    /// Overlaps of a stream whose copies were not the same.
+    fn conflicts(&self, key: Key) -> u64 {
+        self.entries.get(&key).map_or(0, |entry| entry.stream.conflicts())
     }
 
     /// An ICMP error quotes a SYN of this sender.

@@ -52,6 +52,8 @@ mod presets;
 mod rules;
 // Who moves from scanlogd gets its lines.
 mod scanlogd;
+// Stream processors, ours and others'.
+mod processors;
 // What hosts said to each other, whatever an evader mixes in.
 mod streams;
 // Two commands do it all on a bare machine.

@@ -11,7 +11,7 @@ use tripline::{
     defragment::Overlap,
     output::HOST_KEYS,
     presets,
-    rules::{conditions, names, parse, reassembly, rule, trials},
+    rules::{conditions, names, parse, processors, reassembly, rule, trials},
 };
 
 use crate::{
@@ -102,6 +102,7 @@ fn the_schema_knows_the_keys_and_words_of_the_parser_and_no_others() {
         ("/properties/default".to_owned(), set(parse::DEFAULT_KEYS)),
         (part("reassembly"), set(reassembly::KEYS)),
         (part("target"), set(reassembly::TARGET_KEYS)),
+        (part("processors"), set(processors::KEYS.into_iter().chain(["streams", "probe-payload"]))),
         (part("output"), set(HOST_KEYS)),
         (part("rule"), set(rule::KEYS)),
         (part("limit"), set(rule::LIMIT_KEYS)),

@@ -9,13 +9,16 @@ use std::net::{IpAddr, SocketAddr};
 /// Findings that are kept until the host takes them. It does so at each packet.
 const MOST: usize = 4096;
 
-/// Something that tells who a source is, or what it uses: it is added to the source's scan, if there is one.
+/// Something that tells who a source is, or what it uses: it is added to the source's scan of this door, if there is
+/// one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// Whom it is about.
     pub source: IpAddr,
-    /// At which door it was seen.
+    /// At which door it was seen: target and port,
     pub target: SocketAddr,
+    /// and the IP protocol: 6 for TCP, 17 for UDP.
+    pub protocol: u8,
     /// When, in nanoseconds since 1970.
     pub stamp: i64,
     /// The tool that it speaks for: `nmap`, `zgrab`, …
@@ -30,11 +33,19 @@ pub struct Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     evidence: Vec<Evidence>,
-    lines: Vec<String>,
+    lines: Vec<(usize, String)>,
+    teller: usize,
     lost: u64,
 }
 
 impl Findings {
+    /// The same, for the processor with this number: the host says whose call comes next, so that it knows whose lines
+    /// are told.
+    pub fn of(&mut self, processor: usize) -> &mut Self {
+        self.teller = processor;
+        self
+    }
+
     /// Adds evidence.
     pub fn evidence(&mut self, evidence: Evidence) {
         match self.evidence.len() {
@@ -47,7 +58,7 @@ impl Findings {
     pub fn line(&mut self, line: String) {
         match self.lines.len() {
             MOST.. => self.lost += 1,
-            _ => self.lines.push(line),
+            _ => self.lines.push((self.teller, line)),
         }
     }
 
@@ -56,8 +67,8 @@ impl Findings {
         self.evidence.drain(..)
     }
 
-    /// Takes the lines, in the order in which they were told.
-    pub fn take_lines(&mut self) -> impl Iterator<Item = String> {
+    /// Takes the lines, in the order in which they were told, each with the number of the processor that told it.
+    pub fn take_lines(&mut self) -> impl Iterator<Item = (usize, String)> {
         self.lines.drain(..)
     }
 
@@ -77,6 +88,14 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_known_by_its_teller() {
+        let mut findings = Findings::default();
+        findings.of(1).line("b".to_owned());
+        findings.of(0).line("a".to_owned());
+        assert_eq!(findings.take_lines().collect::<Vec<_>>(), [(1, "b".to_owned()), (0, "a".to_owned())]);
+    }
 
     #[test]
     fn a_talker_fills_no_memory_and_what_is_given_up_is_counted() {

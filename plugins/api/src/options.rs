@@ -191,6 +191,25 @@ impl Options {
     }
 }
 
+/// Takes a text of the command line apart, `name` or `name:key=value,key=value`: the name, the keys, and all that is
+/// wrong with them.
+pub fn read_spec(spec: &str) -> (&str, Table, Vec<ConfigError>) {
+    let (name, rest) = spec.split_once(':').unwrap_or((spec, ""));
+    let (mut table, mut errors) = (Table::new(), Vec::new());
+    for part in rest.split(',').filter(|part| !part.trim().is_empty()) {
+        match part.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some((key, _)) if table.contains_key(key) => errors.push(ConfigError::about(key, "is given twice")),
+            Some((key, value)) if !key.is_empty() => _ = table.insert(key.into(), value.into()),
+            _ => errors.push(ConfigError {
+                option: None,
+                reason: format!("`{}` is not key=value", part.escape_debug()),
+                hint: Some("write name:key=value,key=value; a value with a comma needs a rules file".into()),
+            }),
+        }
+    }
+    (name.trim(), table, errors)
+}
+
 /// Reads a value as its spec says.
 fn check(spec: &OptionSpec, value: &Value) -> Result<Checked, ConfigError> {
     let wrong = |wanted: &str| ConfigError::about(spec.name, format!("{} is not {wanted}", shown(value)));

@@ -289,6 +289,8 @@ pub struct ProcessorPlugin {
     pub name: &'static str,
     /// One line for `tripline plugins`.
     pub summary: &'static str,
+    /// It tells lines ([`Findings::line`]): its user then says with `path`, an option of the host, which file gets them.
+    pub lines: bool,
     /// Every option it has. The host refuses all others before `build` is called.
     pub options: &'static [OptionSpec],
     /// Makes one, before the first packet is read.

@@ -123,6 +123,8 @@ impl Sink for Listener {
         }
     }
 
+    fn line(&mut self, _: usize, _: String) {}
+
     fn progress(&mut self, bytes: u64, frames: u64) -> bool {
         self.progress.advance(bytes, frames);
         !self.stop.is_asked()

@@ -11,10 +11,9 @@ mod text;
 mod words;
 
 use anyhow::Context;
-use tripline_plugin::OutputPlugin;
 
 use super::{
-    Failure, Outcome, args,
+    Failure, Outcome, Program, args,
     job::{self, Job, Mode},
     known, print,
     progress::Progress,
@@ -36,12 +35,12 @@ const MOST: usize = 16;
 ///
 /// # Errors
 /// Wrong flags or rules: then nothing was read. Or the system refuses threads.
-pub fn why(args: &args::Why, plugins: Vec<OutputPlugin>) -> Result<Outcome, Failure> {
+pub fn why(args: &args::Why, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let net = args.address;
     let (filter, window) = job::selection(&args.selection, &mut errors);
     let mode = Mode::Read { deliver: args.deliver };
-    let Job { plan, rules, outputs } = job::prepare(&args.judging(), mode, plugins, errors)?;
+    let Job { plan, rules, outputs, processors } = job::prepare(&args.judging(), mode, program, errors)?;
     warn(&rules);
     let own = plan.thresholds.is_some().then_some(known::TRIPLINE);
     let presets: Vec<&str> = own.into_iter().chain(plan.references.iter().map(engine::Reference::name)).collect();
@@ -53,9 +52,11 @@ pub fn why(args: &args::Why, plugins: Vec<OutputPlugin>) -> Result<Outcome, Fail
     if args.merge {
         archive = archive.merged();
     }
+    // What they hear may stand in an event; their lines are nobody's business here.
+    let (streams, _) = processors.start(None)?;
     let mut listener = Listener::new(rules, outputs, net, stop, Progress::new(archive.total_bytes(), true));
     let about = Some(About { net, most: MOST, keep: args.doors.get().div_ceil(2) });
-    let plan = Plan { key: args.key, filter, about, ..plan };
+    let plan = Plan { key: args.key, filter, about, streams, ..plan };
     let totals = engine::run(&mut archive, plan, &mut listener).context("cannot start the workers")?;
     let heard = listener.finish();
     let asked = Asked { presets: &presets, doors: args.doors.get(), totals: &totals };

@@ -1,4 +1,4 @@
-//! The processor behind `tripline streams`: of each stream one line, with what each side said as number and hash.
+//! Of each TCP stream one line, with what each side said as number and hash: the processor behind `tripline streams`.
 //!
 //! In: streams. Out: one JSON object a stream, as it ends.
 //! Must not know how streams are put together.
@@ -9,7 +9,16 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tripline_plugin::{Chunk, Direction, End, Findings, Follower, Processor, Stream, stamp};
+use tripline_plugin::{Chunk, Direction, End, Findings, Follower, Processor, ProcessorPlugin, Stream, stamp};
+
+/// The card of this plugin.
+pub const PLUGIN: ProcessorPlugin = ProcessorPlugin {
+    name: "streams",
+    summary: "one JSON line for each TCP stream as it ends: who, when, how much, how it ended",
+    lines: true,
+    options: &[],
+    build: |_| Ok(Box::new(Digest)),
+};
 
 /// Makes a line of every stream.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,5 +126,35 @@ impl Follower for Sums {
         if let Ok(line) = serde_json::to_string(&line) {
             findings.line(line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_was_said_and_how_it_ended() {
+        let [client, server] = [40_000, 80].map(|port| ([10, 0, 0, 1], port).into());
+        let about = Stream { client, server, start: 0, now: 1_000_000_000, seq: 9, midstream: true };
+        let mut findings = Findings::default();
+        let mut sums = Digest.established(&about).unwrap();
+        for (direction, data) in
+            [(Direction::ToServer, &b"ab"[..]), (Direction::ToServer, b"c"), (Direction::ToClient, b"")]
+        {
+            sums.data(&about, &mut Chunk::new(direction, 0, data, data.len()), &mut findings);
+        }
+        sums.gap(&about, Direction::ToClient, 0, 7, &mut findings);
+        sums.urgent(&about, Direction::ToServer, 3, b'!', &mut findings);
+        sums.end(&about, End::Reset, &mut findings);
+        let line: serde_json::Value = serde_json::from_str(&findings.take_lines().next().unwrap().1).unwrap();
+        let expected = serde_json::json!({
+            "client": "10.0.0.1:40000", "server": "10.0.0.1:80", "end": "reset", "midstream": true,
+            "start": "1970-01-01T00:00:00.000000+0000", "end_time": "1970-01-01T00:00:01.000000+0000",
+            "c2s_bytes": 3, "s2c_bytes": 0, "gaps": 1, "missing": 7, "urgent": 1,
+            "c2s_sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "s2c_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        });
+        assert_eq!(line, expected);
     }
 }
