@@ -144,7 +144,9 @@ outputs = "archive"
 "#;
         let document = Document { name: "rules.toml".to_owned(), text: text.to_owned() };
         let documents = [Arc::new(document)];
-        let rules = known::with_known(&Setting::default(), &[], |known| Rules::from_documents(&documents, known));
+        let rules = known::with_known(&Setting::default(), &crate::streams::builtin(), |known| {
+            Rules::from_documents(&documents, known)
+        });
         insta::assert_snapshot!(list(&rules.unwrap()), @r#"
           1  our own vulnerability scanner   (rules.toml:12:8)
              if    source = "our-scanners"
@@ -168,7 +170,9 @@ outputs = "archive"
     fn wrong_with(name: &str, text: &str) -> String {
         let document = Document { name: name.to_owned(), text: text.to_owned() };
         let documents = [Arc::new(document)];
-        let rules = known::with_known(&Setting::default(), &[], |known| Rules::from_documents(&documents, known));
+        let rules = known::with_known(&Setting::default(), &crate::streams::builtin(), |known| {
+            Rules::from_documents(&documents, known)
+        });
         rules.err().map(|errors| errors.to_string()).unwrap_or_default()
     }
 
