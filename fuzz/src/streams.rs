@@ -31,7 +31,8 @@ pub fn streams(bytes: &[u8]) {
     let sent = Sent::default();
     let open = Arc::new(Mutex::new(0_i64));
     let witness = Witness { sent: Arc::clone(&sent), open: Arc::clone(&open) };
-    let settings = Settings { policies: Policies::all(overlap), checksums: Checksums::Ignore, memory: MEMORY, tenants: false };
+    let settings =
+        Settings { policies: Policies::all(overlap), checksums: Checksums::Ignore, memory: MEMORY, tenants: false };
     let mut intake = Intake::new(settings, vec![Box::new(witness)]);
     let (mut clock, mut seq) = (Time(0), 0);
     while !choices.is_empty() {

@@ -137,3 +137,22 @@ fn a_flood_of_half_open_streams_takes_a_quarter_of_what_streams_may() {
     // Beside the streams: the program, a batch, what is on its way to standard output.
     assert!(small <= (8 << 20) + (24 << 20) && large <= (64 << 20) + (24 << 20));
 }
+
+#[test]
+fn processors_keep_streams_within_their_own_budget() {
+    let folder = TempDir::new().unwrap();
+    let (path, rules) = (folder.path().join("half-open"), folder.path().join("rules.toml"));
+    flood(&path, SYN, 1);
+    // The frames were changed behind their checksums.
+    let text = "version = 1\n[processors]\nmemory = '8 MiB'\nchecksums = 'ignore'\n[processors.probe-payload]\n";
+    fs::write(&rules, text).unwrap();
+    let rules = rules.display().to_string();
+    let read = ["read", "-q", "--shards", "2", "--memory", "4MiB"];
+    let with = held_by(&[&read[..], &["-r", &rules]].concat(), &path);
+    let (Some(with), Some(without)) = (with, held_by(&read, &path)) else {
+        println!("skipped: /proc does not tell here what a program holds");
+        return;
+    };
+    println!("processors: {} MiB held, {} MiB without", with >> 20, without >> 20);
+    assert!(with <= without + (8 << 20) + (8 << 20), "{} MiB held, {} MiB without", with >> 20, without >> 20);
+}
