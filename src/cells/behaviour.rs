@@ -5,6 +5,7 @@
 use super::{
     Suspicion, What,
     evidence::SAMPLE,
+    knock::After,
     samples::{
         ACK, FIN, RST, SYN, Story, abort, back, error, goodbye, host, ping, port_unreachable, refusal, syn, tcp, udp,
         welcome, who_has,
@@ -527,4 +528,47 @@ fn who_asked_for_its_target_by_arp_from_where_the_probes_come_is_on_the_link() {
     }
     let neighbour = unanswered.suspicions().iter().any(|(_, s)| s.evidence.neighbour);
     assert!(!neighbour, "a question alone anybody on the way could have forged");
+}
+
+#[test]
+fn closing_what_was_never_answered_hides_no_scan_and_a_late_answer_counts() {
+    let mut story = Story::new();
+    for port in 1..=6 {
+        let probe = syn((2, 40_000), (1, port));
+        story.see(probe).see(goodbye(&probe, 10)).see(refusal(&probe));
+    }
+    let found = story.end().suspicions();
+    let (_, s) = found.last().unwrap();
+    assert_eq!(doors(s), (0, 6, 0, 0), "closed, whatever it pretends");
+    let mut silent = Story::new();
+    for port in 1..=8 {
+        let probe = syn((2, 40_000), (1, port));
+        silent.see(probe).see(goodbye(&probe, 10));
+    }
+    let found = silent.suspicions();
+    let (_, s) = found.last().unwrap();
+    assert_eq!(doors(s).0, 0, "nothing is open of which nobody heard");
+    assert!(s.case.iter().all(|k| k.after == After::Claimed), "{s:#?}");
+}
+
+#[test]
+fn a_copy_is_no_retry_nor_is_an_older_attempt_that_comes_again() {
+    let retried = |then: &dyn Fn(&mut Story, Observation)| {
+        let mut story = Story::new();
+        for port in 1..=4 {
+            let probe = syn((2, 40_000), (1, port));
+            story.see(probe);
+            then(&mut story, probe);
+        }
+        let s = story.wait(9_000).look().suspicion();
+        s.case.iter().filter(|k| k.marks.has(Marks::RETRIED)).count()
+    };
+    let later = |o: Observation| Observation { src_port: 40_009, tcp_seq: o.tcp_seq ^ 9, ..o };
+    assert_eq!(retried(&|story, o| drop(story.see(o))), 0, "a copy");
+    assert_eq!(retried(&|story, o| drop(story.wait(900).see(o))), 4);
+    assert_eq!(
+        retried(&|story, o| drop(story.see(later(o)).wait(900).see(o).wait(2_000).see(o))),
+        0,
+        "the first of two"
+    );
 }

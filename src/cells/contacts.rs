@@ -27,8 +27,10 @@ pub enum State {
     Emptied,
     /// The same, and it sent something.
     Completed,
-    /// It ended a connection as one who got the answer, but its numbers prove nothing.
+    /// Answered, and it ended the connection as one who got the answer, but its numbers prove nothing.
     Ended,
+    /// No answer was seen, and it ended a connection as one who got it.
+    Claimed,
     /// Refused.
     Closed,
     /// Some router said no.
@@ -53,7 +55,7 @@ impl State {
     /// Whether an answer may still come, late as it may be.
     #[must_use]
     pub fn is_unanswered(self) -> bool {
-        matches!(self, Self::Pending | Self::Silent)
+        matches!(self, Self::Pending | Self::Silent | Self::Claimed)
     }
 }
 
@@ -154,7 +156,7 @@ impl Contact {
             State::Incoming | State::Traced => 0,
             State::Completed | State::Ended | State::Reset | State::Emptied | State::Promised => MINUTE,
             State::Open => 5 * MINUTE,
-            State::Silent => 2 * HOUR,
+            State::Silent | State::Claimed => 2 * HOUR,
             State::Closed | State::Unreachable => 8 * HOUR,
             State::Pending => 24 * HOUR,
         };

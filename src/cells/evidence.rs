@@ -134,7 +134,7 @@ impl Evidence {
     /// What the source did with an open door.
     pub fn then(&mut self, after: After) {
         match after {
-            After::Nothing | After::Ended => {}
+            After::Nothing | After::Ended | After::Claimed => {}
             After::Reset => self.resets += 1,
             After::Empty | After::Spoke => self.completed += 1,
         }

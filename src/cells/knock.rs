@@ -60,6 +60,8 @@ pub enum After {
     Spoke,
     /// It closed as one who got the answer, but its numbers do not prove that.
     Ended,
+    /// The same, and no answer was seen: one direction is not captured, or it pretends.
+    Claimed,
 }
 
 impl Knock {
@@ -70,13 +72,16 @@ impl Knock {
             State::Open | State::Reset | State::Emptied | State::Completed | State::Ended => Outcome::Open,
             State::Closed => Outcome::Closed,
             State::Unreachable => Outcome::Unreachable,
-            State::Pending | State::Silent | State::Traced | State::Incoming | State::Promised => Outcome::Silent,
+            State::Claimed | State::Pending | State::Silent | State::Traced | State::Incoming | State::Promised => {
+                Outcome::Silent
+            }
         };
         let after = match contact.state {
             State::Reset => After::Reset,
             State::Emptied => After::Empty,
             State::Completed => After::Spoke,
             State::Ended => After::Ended,
+            State::Claimed => After::Claimed,
             _ => After::Nothing,
         };
         let door = contact.door();

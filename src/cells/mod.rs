@@ -79,6 +79,9 @@ fn settled_at(errand: u64) -> usize {
     (errand >> 32) as usize % SETTLED
 }
 
+/// No kernel sends a SYN again sooner (RFC 6298 says a second); what comes sooner is a copy that the span made.
+const RETRY: i64 = Time::SECOND / 2;
+
 /// Who comes to an open door again after this long comes back; before, it is one visit.
 const LATER: i64 = 30 * Time::SECOND;
 
@@ -357,7 +360,7 @@ impl Cell {
             }
             Some(Found::Known(_, contact)) => {
                 let state = contact.state;
-                if contact.technique != technique || state.is_answered() {
+                if contact.technique != technique || state.is_answered() || state == State::Claimed {
                     // Judged from the beginning of the window on: what is settled in it is not seen again.
                     let now = Time(o.clock.0 / ERRAND * ERRAND);
                     let later = now.since(contact.first) >= LATER && !contact.marks.has(Marks::PERSISTED);
@@ -369,9 +372,15 @@ impl Cell {
                     }
                     return state;
                 }
+                let (echo, waited) = (echo_of(o, technique), o.stamp.since(contact.first).unsigned_abs());
+                let is_latest = !technique.is_tcp() || contact.isn != o.tcp_seq || contact.echo == echo;
                 let mark = match state {
                     _ if !technique.is_tcp() => Marks::default(),
-                    State::Pending | State::Silent if contact.isn == o.tcp_seq => Marks::RETRIED,
+                    State::Pending | State::Silent
+                        if contact.isn == o.tcp_seq && is_latest && waited >= RETRY.unsigned_abs() =>
+                    {
+                        Marks::RETRIED
+                    }
                     State::Closed if contact.src_port != o.src_port => Marks::PERSISTED,
                     _ => Marks::default(),
                 };
@@ -379,8 +388,9 @@ impl Cell {
                 if mark != Marks::default() {
                     self.witnesses.tell(o.src, |w| w.came_back(technique, o.dst, door.port, mark));
                 }
-                if state.is_unanswered() {
-                    contact.echo = echo_of(o, technique);
+                // An older attempt that comes again says nothing of the later one: that may have been answered.
+                if state.is_unanswered() && is_latest {
+                    contact.echo = echo;
                 }
                 if technique.has_ports() {
                     self.in_vain(&door, o.clock, o.seq);
@@ -459,12 +469,17 @@ impl Cell {
                 if o.flags & (ACK | RST) == ACK && (sent < WINDOW || o.tcp_seq.wrapping_sub(contact.echo) < WINDOW) =>
             {
                 let silent = contact.state == State::Silent;
-                contact.state = State::Ended;
+                // Anybody can send this: what it is worth depends on whether answers are heard from there.
+                contact.state = State::Claimed;
                 let contact = *contact;
-                self.conclude(slot, &contact, silent, Moment::of(o));
+                if silent {
+                    self.follow_up(door.source, &Knock::of(&contact), Moment::of(o));
+                } else {
+                    self.conclude(slot, &contact, false, Moment::of(o));
+                }
                 return true;
             }
-            State::Completed | State::Ended | State::Emptied | State::Reset => return true,
+            State::Claimed | State::Completed | State::Ended | State::Emptied | State::Reset => return true,
             _ => None,
         };
         if let Some(after) = after {
@@ -550,7 +565,7 @@ impl Cell {
     /// A contact that was waiting, or thought silent, has its answer.
     fn answered(&mut self, slot: Slot, door: &Door, word: Word, o: &Observation) {
         let Some(contact) = self.contacts.at(slot) else { return };
-        let silent = contact.state == State::Silent;
+        let silent = matches!(contact.state, State::Silent | State::Claimed);
         contact.state = match word {
             Word::Open => State::Open,
             Word::Closed => State::Closed,
@@ -639,7 +654,7 @@ impl Cell {
             let effect = suspect.knock(knock, moment.clock, &self.key, &t);
             self.note(source, effect, &knock, moment);
         } else if !silent {
-            if knock.failed() && knock.technique.has_ports() {
+            if knock.failed() && knock.after != After::Claimed && knock.technique.has_ports() {
                 self.in_vain(&contact.door(), moment.clock, moment.seq);
             }
             let earlier = self.waiting.take(&self.key, source);

@@ -364,7 +364,8 @@ impl Suspect {
     fn remember(&mut self, knock: Knock) {
         let says_nothing = |k: &Knock| {
             let asks_for_life = k.is_ping() || k.technique == Technique::Arp;
-            !k.failed() && matches!(k.after, After::Nothing | After::Spoke | After::Ended) && !asks_for_life
+            let visits = !k.failed() && matches!(k.after, After::Nothing | After::Spoke | After::Ended);
+            visits && !asks_for_life || k.after == After::Claimed
         };
         if self.knocks.iter().filter(|k| says_nothing(k)).count() >= VISITS {
             self.knocks.remove(self.knocks.iter().position(says_nothing).unwrap_or(0));

@@ -158,7 +158,7 @@ impl Group {
                 let (all, listeners) = self.same_words;
                 self.same_words = (all + 1, listeners + u32::from(knock.port < FIRST_UNPRIVILEGED));
             }
-            After::Nothing | After::Spoke | After::Ended => {}
+            After::Nothing | After::Spoke | After::Ended | After::Claimed => {}
         }
     }
 

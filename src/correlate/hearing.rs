@@ -68,7 +68,7 @@ impl Trial {
         let verdict = verdict::judge_aloud(s, terrain, t, &mut |word| match word {
             Said::Step(_, knock, weight, because, sum) => steps.push(Step { knock, weight, because, sum }),
             Said::Walk(end) => walks.push(Walk { steps: std::mem::take(&mut steps), end }),
-            Said::LooksLikeAnswers | Said::Scattered | Said::OneSided { .. } => said.push(word),
+            Said::LooksLikeAnswers | Said::Peers | Said::Scattered | Said::OneSided { .. } => said.push(word),
         });
         let Suspicion { technique, ground, shape, stamp, .. } = *s;
         Self { stamp, technique, ground, shape, doors: s.evidence.tally.doors(), walks, said, verdict }

@@ -8,7 +8,7 @@
 use crate::{
     cells::{
         Suspicion,
-        knock::Knock,
+        knock::{After, Knock},
         outcome::{ANY, ICMP, Outcome, SCTP, TCP, UDP},
         technique::{FIRST_UNPRIVILEGED, Technique},
         walk::{Ground, HALF, STEP, Shape},
@@ -33,6 +33,12 @@ const LOW: u8 = 3;
 /// First port of the range that clients' own ports come from on Linux; other systems' ranges lie above it.
 const FIRST_EPHEMERAL: u16 = 32_768;
 
+/// So many times as many doors tell, where silence alone tells little.
+const MANY: u64 = 4;
+
+/// Who got so many answers to its ARP questions is one whose answers are heard. One may be the captured host's own.
+const ANSWERED: u32 = 2;
+
 /// What is said on the way to a verdict, for whoever asks why.
 #[derive(Clone, Copy, Debug)]
 pub enum Said {
@@ -42,6 +48,8 @@ pub enum Said {
     Walk(Walked),
     /// The packets look like a server's answers: that they are odd does not tell.
     LooksLikeAnswers,
+    /// Hosts all over the Internet, at ports that no service has: a list of peers.
+    Peers,
     /// Hosts that do not lie side by side: nobody made a list of them.
     Scattered,
     /// Nothing is heard from the targets, so that it takes as many doors.
@@ -81,6 +89,8 @@ pub enum Excuse {
     TracedRoute,
     /// From one fixed port to clients' ports, and nobody answers: these are answers.
     Answers,
+    /// Scattered hosts, and nothing is heard from them: whoever has a list of peers or servers looks so from one side.
+    Peers,
     /// ARP for hosts that do not lie side by side: a gateway asks for whomever it has packets for.
     Gateway,
 }
@@ -100,14 +110,26 @@ pub fn judge_aloud(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut i
     let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
         Ground::Failures => failures(s, terrain, t, say),
+        // Nobody scans all over the Internet without a port in mind: such are the lists of peers.
+        Ground::Incoherent if are_peers(s.case.iter()) => {
+            say(Said::Peers);
+            false
+        }
         // Peers that are gone look the same from one side: only a great many tell.
-        Ground::Incoherent => !unheard || are_enough(doors, 4 * u64::from(t.incoherent), say),
-        Ground::Blind => !unheard || are_enough(doors, t.one_sided_hosts.into(), say),
-        // The packets themselves tell; unless they are answers, bent on the way.
+        Ground::Incoherent => {
+            let doubtful = if s.technique == Technique::Udp { 2 } else { 1 };
+            let succeeds = |k: &&Knock| weigh(k, terrain, false).0 == Weight::Succeeds;
+            let (succeeded, all) = (s.case.iter().filter(succeeds).count() as u64, s.case.len() as u64);
+            (all - succeeded) * 100 >= all * u64::from(t.incoherent_percent)
+                && (!unheard || are_enough(doors, doubtful * MANY * u64::from(t.incoherent), say))
+        }
+        Ground::Blind => is_blind(s, terrain, t),
+        // The packets themselves tell; unless they are answers, bent on the way, which nobody refuses.
         Ground::Dishonest | Ground::Repeated if !s.case.iter().all(is_from_service) => true,
         Ground::Dishonest | Ground::Repeated => {
             say(Said::LooksLikeAnswers);
-            failures(s, terrain, t, say)
+            let refused = s.case.iter().filter(|k| matches!(k.outcome, Outcome::Closed | Outcome::Unreachable));
+            refused.count() >= t.walk as usize
         }
         // Anybody pings hosts here and there; whoever makes a list goes along a row.
         Ground::Once if s.technique.is_tcp() || are_neighbours(s.case.iter()) => true,
@@ -118,6 +140,19 @@ pub fn judge_aloud(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut i
         Ground::HalfOpen | Ground::EmptyConnects | Ground::SameWords | Ground::Bounced => true,
     };
     Verdict { guilty, one_sided: unheard }
+}
+
+/// Whether too many of a service's hosts fail, of those from whose network something is heard: the cell took a
+/// silence that nobody could have heard broken for a failure, too.
+fn is_blind(s: &Suspicion, terrain: &Terrain, t: &Thresholds) -> bool {
+    let (mut seen, mut failed) = (0, 0);
+    let group = s.case.iter().filter(|k| s.shape.is_none_or(|shape| shape == Shape::Horizontal(k.port)));
+    for knock in group {
+        let (weight, _) = weigh(knock, terrain, false);
+        seen += u32::from(weight != Weight::Unseen);
+        failed += u32::from(matches!(weight, Weight::Fails(1..)));
+    }
+    seen >= t.blind && failed * 100 >= seen * t.blind_percent
 }
 
 /// Whether there are as many doors as it takes where nothing is heard.
@@ -136,6 +171,8 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnM
             }
         }
     }
+    let refused = s.case.iter().filter(|k| k.outcome == Outcome::Closed);
+    let refusing: Vec<Address> = refused.map(|k| k.target).collect();
     shapes.into_iter().any(|shape| {
         let group = || {
             s.case.iter().filter(move |k| match shape {
@@ -143,15 +180,28 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnM
                 Shape::Horizontal(port) => k.port == port,
             })
         };
+        let is_udp = s.technique == Technique::Udp;
+        let is_probe = |k: &&Knock| !is_udp || !is_services_answer(k, group());
         let mut excuse = match s.technique {
             Technique::Udp if traces_a_route(group()) => Some(Excuse::TracedRoute),
-            Technique::Udp if looks_like_answers(group()) => Some(Excuse::Answers),
+            Technique::Udp if looks_like_answers(group().filter(is_probe)) => Some(Excuse::Answers),
             _ => None,
         };
-        let refused = group().any(|k| k.outcome == Outcome::Closed);
+        // A resolver knows servers all over the Internet, as a peer knows peers.
+        let are_peers = match shape {
+            Shape::Vertical(_) => false,
+            Shape::Horizontal(port) => (is_udp || port >= FIRST_UNPRIVILEGED) && are_scattered(group()),
+        };
         let (mut sum, mut highest, mut unseen, mut successes) = (0_u32, 0, 0_u32, 0_u32);
-        for knock in group() {
-            let (weight, because) = weigh(knock, terrain, refused);
+        let mut heard = false;
+        for knock in group().filter(is_probe) {
+            let refused = is_udp && refusing.contains(&knock.target);
+            let (weight, because) = match weigh(knock, terrain, refused) {
+                // A peer that is gone: it is tried again as often as any kernel does.
+                (_, Because::SentAgain) if are_peers => (Weight::Unseen, Because::NeverHeard),
+                weighed => weighed,
+            };
+            heard |= knock.outcome != Outcome::Silent || terrain.is_in_view(knock.target);
             match weight {
                 Weight::Fails(steps) => sum += steps,
                 Weight::Unseen => unseen += 1,
@@ -164,24 +214,31 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnM
             highest = highest.max(sum);
         }
         let threshold = match s.technique {
+            // Questions go to all, answers to one: of whom one hears the questions one need not hear the answers.
+            Technique::Arp if successes < ANSWERED => t.arp.saturating_mul(MANY as u32),
             Technique::Arp => t.arp,
-            _ if matches!(shape, Shape::Horizontal(port) if port >= FIRST_UNPRIVILEGED) && are_scattered(group()) => {
-                t.incoherent
-            }
+            _ if are_peers => t.incoherent,
             _ if successes == 0 => t.walk,
             _ => t.walk_after_success,
         };
         let neighbours = are_neighbours(group());
         let enough_unseen = match shape {
             Shape::Vertical(_) => t.one_sided_ports,
-            Shape::Horizontal(_) if s.technique == Technique::Arp => t.arp,
+            Shape::Horizontal(_) if s.technique == Technique::Arp => t.arp.saturating_mul(MANY as u32),
+            Shape::Horizontal(_) if are_peers => t.incoherent.saturating_mul(MANY as u32),
             Shape::Horizontal(_) if neighbours => t.one_sided_neighbours,
             Shape::Horizontal(_) => t.one_sided_hosts,
         };
+        // Silence is what UDP answers to a datagram that it takes: half a failure here, too. But not port after port.
+        let is_doubtful = is_udp && matches!(shape, Shape::Horizontal(_));
+        let enough_unseen = if is_doubtful { enough_unseen.saturating_mul(2) } else { enough_unseen };
         // A gateway asks for whomever it has packets for, up and down its networks: a sweep asks in rows. And a
         // span port shows the questions, which go to all, without the answers.
         if s.technique == Technique::Arp && !neighbours {
             excuse = Some(Excuse::Gateway);
+        }
+        if are_peers && !heard {
+            excuse = excuse.or(Some(Excuse::Peers));
         }
         let threshold = threshold.saturating_mul(STEP);
         let guilty = excuse.is_none() && (highest >= threshold || (successes == 0 && unseen >= enough_unseen));
@@ -220,6 +277,8 @@ pub enum Because {
     BesideRefusals,
     /// Silent, as everybody is to such packets.
     Noise,
+    /// Closed as one who was answered, though no answer was seen.
+    Claimed,
     /// Sent again unchanged: no answer had come, whether one would have been seen or not.
     SentAgain,
     /// Nothing was ever heard from its network.
@@ -235,7 +294,9 @@ pub enum Because {
 /// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
 #[must_use]
 pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
-    let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port);
+    let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port)
+        // A service that is offered over both, one of which is held back on the way: QUIC beside HTTPS, DNS.
+        || knock.technique == Technique::Udp && terrain.has_answered(knock.target, TCP, knock.port);
     match knock.outcome {
         Outcome::Open => (Weight::Succeeds, Because::Answered),
         _ if blamed => (Weight::Fails(0), Because::AnsweredOthers),
@@ -252,7 +313,12 @@ pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Becaus
 /// What no answer counts.
 fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
     let alive = terrain.is_alive(knock.target);
+    let claimed = knock.after == After::Claimed;
     match knock.technique {
+        // It closed as one who was answered. Where nothing is heard that is all there is to see of a success. Elsewhere
+        // an answer would have been seen, but by another way; and anybody can say so.
+        _ if claimed && !terrain.is_in_view(knock.target) => (Weight::Succeeds, Because::Claimed),
+        _ if claimed => (Weight::Fails(HALF), Because::Claimed),
         // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
         Technique::Udp if refused => (Weight::Fails(STEP), Because::BesideRefusals),
         technique if !technique.silence_tells() => (Weight::Fails(0), Because::Noise),
@@ -302,14 +368,27 @@ fn are_neighbours<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
 }
 
 /// Whether hardly two hosts lie in one network as they are handed out (a /16, of IPv6 a /32): so do peers, whom one knows from
-/// others' lists, and many of them are gone. A sweep of anything smaller than the Internet comes back to some.
+/// others' lists, and many of them are gone. (A quarter may: large providers have many.) A sweep of anything smaller
+/// than the Internet comes back to some.
 fn are_scattered<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
     let mut networks: Vec<u128> =
         group.map(|k| k.target).map(|host| if host.as_v4().is_some() { host.0 >> 16 } else { host.0 >> 96 }).collect();
     let hosts = networks.len();
     networks.sort_unstable();
     networks.dedup();
-    8 * networks.len() >= 7 * hosts
+    4 * networks.len() >= 3 * hosts
+}
+
+/// Whether the most of these are what a client of a peer-to-peer network has in its list.
+fn are_peers<'a>(mut group: impl Iterator<Item = &'a Knock> + Clone) -> bool {
+    are_scattered(group.clone()) && group.all(|k| k.port >= FIRST_UNPRIVILEGED)
+}
+
+/// Whether a datagram answers a question that the capture does not hold: from a service's port to a client's, as all from
+/// there, and nobody says a word to it.
+fn is_services_answer<'a>(knock: &Knock, mut group: impl Iterator<Item = &'a Knock>) -> bool {
+    let looks_so = |k: &Knock| is_from_service(k) && k.outcome == Outcome::Silent;
+    looks_so(knock) && group.all(|k| k.src_port != knock.src_port || looks_so(k))
 }
 
 /// From a listener's port to a client's: what answers look like.
@@ -317,14 +396,12 @@ fn is_from_service(knock: &Knock) -> bool {
     knock.src_port < FIRST_UNPRIVILEGED && knock.port >= FIRST_UNPRIVILEGED
 }
 
-/// Datagrams from one fixed port to clients' ports, none answered: a server's answers, seen from mid-stream.
+/// Datagrams from one fixed port to ports of the range that clients' own come from, none answered: a server's answers,
+/// seen from mid-stream. (What a service's port answers has been taken out before; so has all, if nothing is left.)
 fn looks_like_answers<'a>(mut group: impl Iterator<Item = &'a Knock>) -> bool {
-    let Some(first) = group.next() else { return false };
-    let from_service = first.src_port < FIRST_UNPRIVILEGED;
-    let to_client = |k: &Knock| k.port >= if from_service { FIRST_UNPRIVILEGED } else { FIRST_EPHEMERAL };
-    first.outcome == Outcome::Silent
-        && to_client(first)
-        && group.all(|k| k.outcome == Outcome::Silent && k.src_port == first.src_port && to_client(k))
+    let is_answer = |k: &Knock| k.outcome == Outcome::Silent && k.port >= FIRST_EPHEMERAL;
+    let Some(first) = group.next() else { return true };
+    is_answer(first) && group.all(|k| is_answer(k) && k.src_port == first.src_port)
 }
 
 #[cfg(test)]
@@ -483,13 +560,18 @@ mod tests {
     }
 
     #[test]
-    fn an_arp_sweep_asks_in_rows() {
-        let asks = |apart: u8| -> Vec<Knock> {
-            (0..16).map(|n| Knock { technique: Technique::Arp, ..knock(n * apart, 0, Silent) }).collect()
+    fn an_arp_sweep_asks_in_rows_and_more_where_its_answers_are_not_heard() {
+        let asks = |answered: u8, silent: u8, apart: u8| -> Vec<Knock> {
+            let outcome = |n| if n < answered { Open } else { Silent };
+            (0..answered + silent)
+                .map(|n| Knock { technique: Technique::Arp, ..knock(n * apart, 0, outcome(n)) })
+                .collect()
         };
-        assert!(guilty(&asks(1), in_view));
-        assert!(!guilty(&asks(9), in_view), "a gateway asks for whom it has packets for");
-        assert!(!guilty(&asks(1)[..15], in_view));
+        assert!(guilty(&asks(2, 16, 1), in_view));
+        assert!(!guilty(&asks(2, 15, 1), in_view));
+        assert!(!guilty(&asks(2, 16, 9), in_view), "a gateway asks for whom it has packets for");
+        assert!(!guilty(&asks(1, 60, 1), in_view), "the captured host's own answer; those of others go past it");
+        assert!(guilty(&asks(0, 64, 1), nothing));
     }
 
     fn datagrams(many: u16, make: impl Fn(u16, Knock) -> Knock) -> Vec<Knock> {
@@ -535,5 +617,88 @@ mod tests {
             judge(&s, &known, &Thresholds::default()).guilty
         };
         assert!(crowd(32, in_view) && !crowd(127, nothing) && crowd(128, nothing));
+    }
+
+    #[test]
+    fn a_servers_answers_seen_from_one_side_are_taken_out_whatever_else_it_sends() {
+        let answers = datagrams(40, |n, k| Knock { port: 2_000 + 700 * n, src_port: 53, ..k });
+        let lease = datagrams(1, |_, k| Knock { port: 68, src_port: 67, ..k });
+        let both = [lease, answers.clone()].concat();
+        assert!(!guilty(&both, nothing) && !guilty(&both, in_view));
+        let low = datagrams(40, |n, k| Knock { port: 500 + n, src_port: 53, ..k });
+        assert!(guilty(&[low, answers].concat(), in_view), "who goes to services' ports from there answers nobody");
+    }
+
+    #[test]
+    fn a_refusal_tells_of_its_own_host_alone() {
+        let udp = |n: u8, outcome| Knock { technique: Technique::Udp, ..knock(n, 161, outcome) };
+        let hosts: Vec<Knock> = (0..5).map(|n| udp(n, if n == 0 { Closed } else { Silent })).collect();
+        assert!(!guilty(&hosts, in_view), "one step and four halves");
+    }
+
+    #[test]
+    fn silence_over_udp_where_the_same_service_answers_over_tcp_is_the_networks() {
+        let quic: Vec<Knock> = (1..=40).map(|n| Knock { technique: Technique::Udp, ..knock(n, 443, Silent) }).collect();
+        let by_tcp = |t: &mut Terrain| (1..=40).for_each(|n| t.answered(host(n), TCP, 443));
+        assert!(guilty(&quic, in_view) && !guilty(&quic, by_tcp));
+    }
+
+    #[test]
+    fn where_nothing_is_heard_udp_tells_half_and_scattered_servers_nothing() {
+        let asked = |many: u8, place: fn(u8) -> [u8; 4]| -> Vec<Knock> {
+            let to = |n| Knock { target: Address::v4(place(n)), technique: Technique::Udp, ..knock(n, 53, Silent) };
+            (0..many).map(to).collect()
+        };
+        let apart = |n| [20, 7, n, 3];
+        assert!(!guilty(&asked(39, apart), nothing) && guilty(&asked(40, apart), nothing));
+        assert!(!guilty(&asked(64, |n| [20 + n, 7, 3, 1]), nothing), "a resolver's");
+    }
+
+    #[test]
+    fn a_close_without_an_answer_buys_nothing_where_answers_are_heard() {
+        let closed = |many| -> Vec<Knock> {
+            ports(Silent, many).into_iter().map(|k| Knock { after: After::Claimed, ..k }).collect()
+        };
+        assert!(!guilty(&closed(60), nothing), "from one side that is all there is of a success");
+        assert!(!guilty(&closed(7), in_view) && guilty(&closed(8), in_view));
+        let beside = [closed(6), ports(Silent, 64).split_off(62)].concat();
+        assert!(guilty(&[beside, ports(Closed, 1)].concat(), in_view), "six halves and two steps");
+    }
+
+    #[test]
+    fn only_what_could_have_been_heard_makes_a_service_blind() {
+        let mut s =
+            suspicion(&(0..32).map(|n| knock(n, 443, if n % 2 == 0 { Open } else { Silent })).collect::<Vec<_>>());
+        (s.ground, s.shape) = (Ground::Blind, Some(Shape::Horizontal(443)));
+        let judged = |known: fn(&mut Terrain)| {
+            let mut terrain = Terrain::new(Key::new(1));
+            known(&mut terrain);
+            judge(&s, &terrain, &Thresholds::default()).guilty
+        };
+        assert!(judged(in_view) && !judged(nothing));
+    }
+
+    #[test]
+    fn what_a_service_sends_back_is_no_scan_however_odd_unless_it_is_refused() {
+        let odd = |outcome| {
+            let knocks: Vec<Knock> = (0..9).map(|n| Knock { src_port: 80, ..knock(1, 40_000 + n, outcome) }).collect();
+            let mut s = suspicion(&knocks);
+            s.ground = Ground::Dishonest;
+            let mut terrain = Terrain::new(Key::new(1));
+            in_view(&mut terrain);
+            judge(&s, &terrain, &Thresholds::default()).guilty
+        };
+        assert!(!odd(Silent) && odd(Closed));
+    }
+
+    #[test]
+    fn a_list_of_peers_is_no_scan_however_many_of_them_are_gone() {
+        let crowd = |place: fn(u8) -> [u8; 4]| {
+            let far = |n: u8| Knock { target: Address::v4(place(n)), ..knock(n, 5_000 + u16::from(n) * 7, Closed) };
+            let mut s = suspicion(&(0..60).map(far).collect::<Vec<_>>());
+            s.ground = Ground::Incoherent;
+            judge(&s, &Terrain::new(Key::new(1)), &Thresholds::default()).guilty
+        };
+        assert!(!crowd(|n| [20 + n, 7, 3, n]) && crowd(|n| [20, 7, 3, n]));
     }
 }

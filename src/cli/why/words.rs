@@ -71,6 +71,7 @@ pub(super) fn details(knock: &Knock, fate: Fate) -> Vec<&'static str> {
         After::Empty => Some("it closed without a byte"),
         After::Spoke => Some("it was used"),
         After::Ended => Some("it was closed"),
+        After::Claimed => Some("it was closed, as after an answer"),
     };
     let has = |mark, said| knock.marks.has(mark).then_some(said);
     let late = (fate == Fate::EndedLate).then_some("the answer came late");
@@ -152,6 +153,7 @@ pub(super) fn because(because: Because) -> &'static str {
         Because::NoRoute => "a router has no route: the network's word, not the target's",
         Because::BesideRefusals => "silent beside refusals: errors are rate-limited",
         Because::Noise => "silent, as everybody is to such packets",
+        Because::Claimed => "closed as after an answer, of which none was seen",
         Because::SentAgain => "silent: sent again unchanged, so no answer had come",
         Because::NeverHeard => "silent, and nothing is ever heard from its network",
         Because::SilentUdp => "silent, as UDP is to much that it takes",
@@ -165,6 +167,7 @@ pub(super) fn excuse(excuse: Excuse) -> &'static str {
     match excuse {
         Excuse::TracedRoute => "does not count: rising hop limits trace a route",
         Excuse::Answers => "does not count: from one fixed port to clients' ports, these are answers",
+        Excuse::Peers => "does not count: scattered hosts of which nothing is heard, as peers or servers are",
         Excuse::Gateway => "does not count: scattered hosts, for which a gateway has packets",
     }
 }
@@ -175,6 +178,7 @@ pub(super) fn said(said: &Said) -> Option<String> {
         Said::LooksLikeAnswers => {
             Some("from a service's port to clients' ports: bent answers look so, too; its walk decides".to_owned())
         }
+        Said::Peers => Some("hosts all over the Internet, at ports that no service has: a list of peers".to_owned()),
         Said::Scattered => Some("the hosts do not lie side by side: nobody made a list of them".to_owned()),
         Said::OneSided { has, needs } => {
             Some(format!("nothing is heard from the targets' networks, where it takes {needs} doors: there were {has}"))
