@@ -551,9 +551,14 @@ fn closing_what_was_never_answered_hides_no_scan_and_a_late_answer_counts() {
     assert!(s.case.iter().all(|k| k.after == After::Claimed), "{s:#?}");
 }
 
+/// Another attempt at the same door.
+fn later(o: Observation) -> Observation {
+    Observation { src_port: 40_009, tcp_seq: o.tcp_seq ^ 9, ..o }
+}
+
 #[test]
 fn a_copy_is_no_retry_nor_is_an_older_attempt_that_comes_again() {
-    let retried = |then: &dyn Fn(&mut Story, Observation)| {
+    let retried = |then: for<'a> fn(&'a mut Story, Observation) -> &'a mut Story| {
         let mut story = Story::new();
         for port in 1..=4 {
             let probe = syn((2, 40_000), (1, port));
@@ -563,12 +568,7 @@ fn a_copy_is_no_retry_nor_is_an_older_attempt_that_comes_again() {
         let s = story.wait(9_000).look().suspicion();
         s.case.iter().filter(|k| k.marks.has(Marks::RETRIED)).count()
     };
-    let later = |o: Observation| Observation { src_port: 40_009, tcp_seq: o.tcp_seq ^ 9, ..o };
-    assert_eq!(retried(&|story, o| drop(story.see(o))), 0, "a copy");
-    assert_eq!(retried(&|story, o| drop(story.wait(900).see(o))), 4);
-    assert_eq!(
-        retried(&|story, o| drop(story.see(later(o)).wait(900).see(o).wait(2_000).see(o))),
-        0,
-        "the first of two"
-    );
+    assert_eq!(retried(|story, o| story.see(o)), 0, "a copy");
+    assert_eq!(retried(|story, o| story.wait(900).see(o)), 4);
+    assert_eq!(retried(|story, o| story.see(later(o)).wait(900).see(o).wait(2_000).see(o)), 0, "the first of two");
 }

@@ -24,7 +24,7 @@ use crate::{
     },
     correlate::{
         terrain::Terrain,
-        verdict::{Weight, weigh},
+        weight::{Weight, weigh},
     },
     decode::Address,
     dispatch::Key,

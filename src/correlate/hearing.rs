@@ -9,7 +9,8 @@ use crate::{
     cells::{Suspicion, knock::Knock, technique::Technique, walk::Ground, walk::Shape},
     correlate::{
         terrain::Terrain,
-        verdict::{self, Because, Said, Verdict, Walked, Weight},
+        verdict::{self, Said, Verdict, Walked},
+        weight::{Because, Weight},
     },
     decode::Address,
     presets::tripline::Thresholds,

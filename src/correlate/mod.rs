@@ -13,12 +13,14 @@ pub mod event;
 pub mod floods;
 pub mod hearing;
 pub mod life;
+pub mod likeness;
 pub mod reference;
 pub mod storms;
 pub mod surge;
 pub mod talk;
 pub mod terrain;
 pub mod verdict;
+pub mod weight;
 
 use std::sync::Arc;
 

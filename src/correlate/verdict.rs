@@ -4,17 +4,25 @@
 //! worst; here each is weighed: a door that answered others is to blame itself, a host that is there may
 //! drop packets, and where a network is never heard at all only counts can tell.
 //! Source: `docs/DETECTION.md`; the numbers are in `presets/tripline.rs`.
+//! Read next: `weight.rs` (what one knock counts), `likeness.rs` (what knocks look like together).
 
 use crate::{
     cells::{
         Suspicion,
-        knock::{After, Knock},
-        outcome::{ANY, ICMP, Outcome, SCTP, TCP, UDP},
+        knock::Knock,
+        outcome::Outcome,
         technique::{FIRST_UNPRIVILEGED, Technique},
-        walk::{Ground, HALF, STEP, Shape},
+        walk::{Ground, STEP, Shape},
     },
-    correlate::terrain::Terrain,
-    decode::{Address, Marks, observation::ARP},
+    correlate::{
+        likeness::{
+            are_neighbours, are_peers, are_scattered, is_from_service, is_services_answer, looks_like_answers,
+            traces_a_route,
+        },
+        terrain::Terrain,
+        weight::{Because, Weight, weigh},
+    },
+    decode::{Address, Marks},
     presets::tripline::Thresholds,
 };
 
@@ -26,12 +34,6 @@ pub struct Verdict {
     /// Judged by counts, since nothing was ever heard from the targets.
     pub one_sided: bool,
 }
-
-/// Hop limits this low arrive of traceroute's first probes, or not at all: stacks begin with 32 to 255.
-const LOW: u8 = 3;
-
-/// First port of the range that clients' own ports come from on Linux; other systems' ranges lie above it.
-const FIRST_EPHEMERAL: u16 = 32_768;
 
 /// So many times as many doors tell, where silence alone tells little.
 const MANY: u64 = 4;
@@ -247,169 +249,14 @@ fn failures(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut impl FnM
     })
 }
 
-/// What a knock counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// So many half steps up.
-    Fails(u32),
-    /// No step: nothing is ever heard from there.
-    Unseen,
-    /// A step down.
-    Succeeds,
-}
-
-/// Why it counts so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Because {
-    /// The door answered.
-    Answered,
-    /// The door has answered somebody: it is to blame itself.
-    AnsweredOthers,
-    /// It was refused, and came back: who wants in does, a scanner has its answer.
-    CameBack,
-    /// The door refused.
-    Refused,
-    /// A router said no.
-    Unreachable,
-    /// A router had no route: the network's word, not the target's.
-    NoRoute,
-    /// Silent, beside UDP doors that refused: ICMP is rate-limited.
-    BesideRefusals,
-    /// Silent, as everybody is to such packets.
-    Noise,
-    /// Closed as one who was answered, though no answer was seen.
-    Claimed,
-    /// Sent again unchanged: no answer had come, whether one would have been seen or not.
-    SentAgain,
-    /// Nothing was ever heard from its network.
-    NeverHeard,
-    /// Silent, as UDP is to much that it takes.
-    SilentUdp,
-    /// The host is there and silent: it may drop packets.
-    SilentHost,
-    /// Silent in a network that is heard.
-    SilentNetwork,
-}
-
-/// What one knock counts. `refused`: its group holds a refusal, so the target does say no.
-#[must_use]
-pub fn weigh(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
-    let blamed = terrain.has_answered(knock.target, protocol(knock.technique), knock.port)
-        // A service that is offered over both, one of which is held back on the way: QUIC beside HTTPS, DNS.
-        || knock.technique == Technique::Udp && terrain.has_answered(knock.target, TCP, knock.port);
-    match knock.outcome {
-        Outcome::Open => (Weight::Succeeds, Because::Answered),
-        _ if blamed => (Weight::Fails(0), Because::AnsweredOthers),
-        // Who comes back to a door that refused it wants in; a scanner has its answer.
-        Outcome::Closed if knock.marks.has(Marks::PERSISTED) => (Weight::Fails(HALF), Because::CameBack),
-        Outcome::Closed => (Weight::Fails(STEP), Because::Refused),
-        // The network's word, not the target's: whoever is behind that router fails so, wherever he goes.
-        Outcome::Unreachable if knock.marks.has(Marks::NO_ROUTE) => (Weight::Unseen, Because::NoRoute),
-        Outcome::Unreachable => (Weight::Fails(STEP), Because::Unreachable),
-        Outcome::Silent => weigh_silence(knock, terrain, refused),
-    }
-}
-
-/// What no answer counts.
-fn weigh_silence(knock: &Knock, terrain: &Terrain, refused: bool) -> (Weight, Because) {
-    let alive = terrain.is_alive(knock.target);
-    let claimed = knock.after == After::Claimed;
-    match knock.technique {
-        // It closed as one who was answered. Where nothing is heard that is all there is to see of a success. Elsewhere
-        // an answer would have been seen, but by another way; and anybody can say so.
-        _ if claimed && !terrain.is_in_view(knock.target) => (Weight::Succeeds, Because::Claimed),
-        _ if claimed => (Weight::Fails(HALF), Because::Claimed),
-        // ICMP is rate-limited: beside refused UDP doors the silent ones are refused, too.
-        Technique::Udp if refused => (Weight::Fails(STEP), Because::BesideRefusals),
-        technique if !technique.silence_tells() => (Weight::Fails(0), Because::Noise),
-        // Sent again unchanged: no answer had come, whether we would have seen one or not.
-        _ if knock.marks.has(Marks::RETRIED) && !alive => (Weight::Fails(STEP), Because::SentAgain),
-        _ if !terrain.is_in_view(knock.target) => (Weight::Unseen, Because::NeverHeard),
-        Technique::Udp => (Weight::Fails(HALF), Because::SilentUdp),
-        _ if alive => (Weight::Fails(HALF), Because::SilentHost),
-        _ => (Weight::Fails(STEP), Because::SilentNetwork),
-    }
-}
-
-/// The protocol number under which the terrain knows a technique's doors.
-fn protocol(technique: Technique) -> u8 {
-    match technique {
-        Technique::Udp => UDP,
-        Technique::SctpInit | Technique::SctpCookieEcho => SCTP,
-        Technique::IpProtocol => ANY,
-        Technique::IcmpEcho | Technique::IcmpTimestamp | Technique::IcmpMask => ICMP,
-        Technique::Arp => ARP,
-        _ => TCP,
-    }
-}
-
-/// Traceroute: hop limits that rise in order, three or more of them, or from one so low that no stack begins
-/// with it; and once more from there for the next one. nmap varies them, but up and down.
-fn traces_a_route<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
-    let (mut last, mut levels, mut rises, mut lowest) = (0, 0, true, u8::MAX);
-    for knock in group {
-        lowest = lowest.min(knock.ttl);
-        levels += u32::from(knock.ttl > last);
-        rises &= knock.ttl >= last || knock.ttl <= LOW;
-        last = knock.ttl;
-    }
-    rises && (levels >= 3 || lowest <= LOW)
-}
-
-/// Whether hosts lie side by side: one address in four, from the lowest to the highest, is among them. (A sweep
-/// in random order of a /24 has come so far with 64.)
-fn are_neighbours<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
-    let (mut lowest, mut highest, mut hosts) = (u128::MAX, 0, 0);
-    for knock in group {
-        let Address(address) = knock.target;
-        (lowest, highest, hosts) = (address.min(lowest), address.max(highest), hosts + 1);
-    }
-    highest.saturating_sub(lowest) < 4 * hosts
-}
-
-/// Whether hardly two hosts lie in one network as they are handed out (a /16, of IPv6 a /32): so do peers, whom one knows from
-/// others' lists, and many of them are gone. (A quarter may: large providers have many.) A sweep of anything smaller
-/// than the Internet comes back to some.
-fn are_scattered<'a>(group: impl Iterator<Item = &'a Knock>) -> bool {
-    let mut networks: Vec<u128> =
-        group.map(|k| k.target).map(|host| if host.as_v4().is_some() { host.0 >> 16 } else { host.0 >> 96 }).collect();
-    let hosts = networks.len();
-    networks.sort_unstable();
-    networks.dedup();
-    4 * networks.len() >= 3 * hosts
-}
-
-/// Whether the most of these are what a client of a peer-to-peer network has in its list.
-fn are_peers<'a>(mut group: impl Iterator<Item = &'a Knock> + Clone) -> bool {
-    are_scattered(group.clone()) && group.all(|k| k.port >= FIRST_UNPRIVILEGED)
-}
-
-/// Whether a datagram answers a question that the capture does not hold: from a service's port to a client's, as all from
-/// there, and nobody says a word to it.
-fn is_services_answer<'a>(knock: &Knock, mut group: impl Iterator<Item = &'a Knock>) -> bool {
-    let looks_so = |k: &Knock| is_from_service(k) && k.outcome == Outcome::Silent;
-    looks_so(knock) && group.all(|k| k.src_port != knock.src_port || looks_so(k))
-}
-
-/// From a listener's port to a client's: what answers look like.
-fn is_from_service(knock: &Knock) -> bool {
-    knock.src_port < FIRST_UNPRIVILEGED && knock.port >= FIRST_UNPRIVILEGED
-}
-
-/// Datagrams from one fixed port to ports of the range that clients' own come from, none answered: a server's answers,
-/// seen from mid-stream. (What a service's port answers has been taken out before; so has all, if nothing is left.)
-fn looks_like_answers<'a>(mut group: impl Iterator<Item = &'a Knock>) -> bool {
-    let is_answer = |k: &Knock| k.outcome == Outcome::Silent && k.port >= FIRST_EPHEMERAL;
-    let Some(first) = group.next() else { return true };
-    is_answer(first) && group.all(|k| is_answer(k) && k.src_port == first.src_port)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         cells::{
             evidence::Evidence,
+            knock::After,
+            outcome::{TCP, UDP},
             samples::{host, knock},
         },
         dispatch::Key,

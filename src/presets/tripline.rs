@@ -39,12 +39,13 @@ pub struct Thresholds {
     pub incoherent_percent: u32,
     /// Silent ports of one host that convict where nothing is ever heard from its network.
     pub one_sided_ports: u32,
-    /// Silent hosts that convict where nothing is ever heard from their network.
+    /// Silent hosts that convict where nothing is ever heard from their network; twice as many over UDP.
     pub one_sided_hosts: u32,
     /// The same when they are neighbours, the most of their addresses without a gap: who has business with
     /// hosts does not find them by counting.
     pub one_sided_neighbours: u32,
-    /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too.
+    /// Unanswered hosts that convict an ARP sweep: gateways ask for many absent hosts too. Four times as many where its
+    /// answers are not heard.
     pub arp: u32,
     /// Sources with few doors each that make a distributed scan, when they share out the doors of one host.
     pub distributed: u32,

@@ -21,7 +21,7 @@ use crate::{
     config::diagnostic::printable,
     correlate::{
         hearing::{Case, Trial, Walk},
-        verdict::Weight,
+        weight::Weight,
     },
     decode::Address,
     engine::{

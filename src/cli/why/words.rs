@@ -11,7 +11,10 @@ use crate::{
         walk::{Ground, Measure, Shape},
         witness::Fate,
     },
-    correlate::verdict::{Because, Excuse, Said},
+    correlate::{
+        verdict::{Excuse, Said},
+        weight::Because,
+    },
     decode::{Address, Marks},
 };
 
