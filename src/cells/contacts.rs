@@ -173,7 +173,7 @@ fn window(now: Time) -> u32 {
 const WAYS: usize = 8;
 
 /// Where a contact lies in the table, until it is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot(u32);
 
 /// The table.

@@ -49,7 +49,7 @@ use crate::{
         suspects::{Effect, Scan, Suspects},
         technique::{ACK, FIRST_UNPRIVILEGED, RST, SYN, Technique, is_reset_probe, probes},
         twins::Twins,
-        waiting::Waiting,
+        waiting::{Lone, Waiting},
         witness::{Witness, Witnesses},
     },
     decode::{Address, Kind, Marks, Observation, observation::ARP},
@@ -62,8 +62,8 @@ use crate::{
 pub use report::{Report, Suspicion, What};
 
 /// Shares of a cell's memory, in percent; the rest is for the awaited answers and for slack.
-const CONTACTS_SHARE: usize = 45;
-const WAITING_SHARE: usize = 8;
+const CONTACTS_SHARE: usize = 42;
+const WAITING_SHARE: usize = 14;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
@@ -645,30 +645,32 @@ impl Cell {
         if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
             return;
         }
-        let t = Arc::clone(&self.thresholds);
         if let Some(suspect) = self.suspects.get_mut(source) {
             if silent {
                 suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
                 return;
             }
-            let effect = suspect.knock(knock, moment.clock, &self.key, &t);
+            let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
         } else if !silent {
             if knock.failed() && knock.after != After::Claimed && knock.technique.has_ports() {
                 self.in_vain(&contact.door(), moment.clock, moment.seq);
             }
-            let earlier = self.waiting.take(&self.key, source);
-            let earlier = earlier.and_then(|slot| self.contacts.at(slot)).filter(|c| c.door().source == source);
-            let earlier =
-                earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
-            let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) else {
-                self.waiting.insert(&self.key, source, slot);
+            // Sixteen bytes outlast the contact where many come: then only that there was one is known.
+            let door = self.key.hash((knock.target, knock.port)) as u32;
+            let Some(lone) = self.waiting.take(&self.key, source).filter(|lone| lone.door != door) else {
+                self.waiting.insert(&self.key, source, Lone { slot, door });
                 self.witnesses.tell(source, |w| w.is_alone(&knock));
                 return;
             };
+            let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
+            let earlier =
+                earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
             let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
-            suspect.knock(earlier, moment.clock, &self.key, &t);
-            let effect = suspect.knock(knock, moment.clock, &self.key, &t);
+            if let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) {
+                suspect.knock(earlier, moment.clock, &self.key, &self.thresholds);
+            }
+            let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
         }
     }

@@ -1,13 +1,15 @@
 //! The table of suspects: each source with more than one judged contact, within a byte budget.
 //!
 //! In: knocks. Out: groups that give ground for suspicion, scans that grow.
-//! A full table gives up the suspect with the least evidence among the next few: nobody can push a
-//! true scan out by being many. Must not know of packets, answers or time-outs.
+//! A full table gives up by shares ([`Rank`]): who forges sources that come twice cannot push out scans, who forges scans
+//! cannot push out the slow, and neither those that showed that they get answers. Of one rank all can be forged
+//! alike, so that chance picks a few, and of these the one with the least evidence goes. Must not know of packets, answers or time-outs.
 //! Read next: `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::BuildHasher};
 
 use foldhash::quality::FixedState;
+use tripline_plugin::event::Trust;
 
 use crate::{
     cells::{
@@ -33,6 +35,8 @@ const VISITS: usize = 16;
 const LATELY: usize = 8;
 /// Groups that are kept of it.
 const GROUPS: usize = 48;
+/// Up to so many knocks or groups are given no room to grow: most suspects never have more, and forged ones are many.
+const FEW_KEPT: usize = 4;
 /// Techniques that an incoherent crowd is counted for.
 const CROWDS: usize = 4;
 
@@ -53,7 +57,9 @@ pub struct Suspect {
     pub scans: Vec<Scan>,
     /// Clock of its last knock.
     last: Time,
+    /// What the table has counted of it.
     bytes: usize,
+    rank: Rank,
 }
 
 /// All contacts of a source by one technique.
@@ -205,6 +211,7 @@ impl Suspect {
             scans: Vec::new(),
             last: now,
             bytes: 0,
+            rank: Rank::default(),
         };
         suspect.bytes = suspect.measure();
         suspect
@@ -312,7 +319,12 @@ impl Suspect {
     pub fn review(&mut self, technique: Technique, now: Time, key: &Key, t: &Thresholds) -> Effect {
         let guilty =
             self.crowds.iter().any(|c| c.technique == technique && c.review_at.is_some() && c.never_returns(t));
-        if !guilty || self.scan_mut(technique).is_some() {
+        // Where much is forgotten, who goes round a few hosts seems to find new ones: only what is remembered counts.
+        let mut doors: Vec<_> =
+            self.knocks.iter().filter(|k| k.technique == technique).map(|k| (k.target, k.port)).collect();
+        doors.sort_unstable();
+        doors.dedup();
+        if !guilty || doors.len() < t.once as usize || self.scan_mut(technique).is_some() {
             return Effect::None;
         }
         self.suspect(technique, Ground::Once, None, now, key)
@@ -372,6 +384,9 @@ impl Suspect {
         } else if self.knocks.len() >= KNOCKS {
             self.knocks.remove(0);
         }
+        if self.knocks.len() < FEW_KEPT {
+            self.knocks.reserve_exact(1);
+        }
         self.knocks.push(knock);
     }
 
@@ -428,6 +443,9 @@ impl Suspect {
                 group.then(k);
             }
         }
+        if self.groups.len() < FEW_KEPT {
+            self.groups.reserve_exact(1);
+        }
         self.groups.push(group);
         self.groups.len() - 1
     }
@@ -439,6 +457,7 @@ impl Suspect {
         }
         let known = self.crowds.iter().position(|c| c.technique == knock.technique);
         if known.is_none() && self.crowds.len() < CROWDS {
+            self.crowds.reserve_exact(1);
             self.crowds.push(Crowd::new(knock.technique));
         }
         let crowd = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
@@ -505,11 +524,19 @@ impl Suspect {
         Some(Suspicion { technique, ground, shape, stamp, case, evidence, vlan, tunnel, mac, prompter })
     }
 
-    /// How much is known of it: of two, the one with less goes first.
+    /// What it would take to forge it.
+    fn rank(&self) -> Rank {
+        match self.scans.iter().map(|s| s.evidence.trust()).max() {
+            None => Rank::Doubtful,
+            Some(Trust::Spoofable) => Rank::Scan,
+            Some(_) => Rank::Proven,
+        }
+    }
+
+    /// How much is known of it: of two of a rank, the one with less goes first.
     fn worth(&self) -> (u64, u32, Time) {
-        let scans =
-            self.scans.iter().map(|s| s.evidence.tally.doors() + 8 * (s.evidence.completed + s.evidence.resets));
-        (scans.sum(), self.groups.iter().map(|g| g.sum).max().unwrap_or(0), self.last)
+        let doors = self.scans.iter().map(|s| s.evidence.tally.doors()).sum();
+        (doors, self.groups.iter().map(|g| g.sum).max().unwrap_or(0), self.last)
     }
 
     fn measure(&self) -> usize {
@@ -528,8 +555,27 @@ const INDEX_COST: usize = 64;
 /// What the two deadlines of a scan cost, with as many again that nobody expects any more.
 const DEADLINES: usize = 4 * size_of::<Appointment>();
 
-/// Suspects that are compared when one has to go.
-const COMPARED: usize = 16;
+/// What a suspect's evidence would cost a forger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// No scan yet: two or three packets.
+    #[default]
+    Doubtful,
+    /// A scan of packets that anybody could have sent under its name.
+    Scan,
+    /// A scan whose source showed that it gets answers: an address of the forger's own.
+    Proven,
+}
+
+const RANKS: usize = 3;
+/// Each rank keeps one in so many bytes of the table, whatever the others would have.
+const SHARE: usize = RANKS + 1;
+
+/// Suspects of a rank that are compared when one has to go. The more, the easier are those with little evidence pushed
+/// out by forged ones with a little more.
+const COMPARED: usize = 2;
+/// Suspects that are looked at to find them.
+const LOOKED_AT: usize = 64;
 
 /// The table.
 #[derive(Debug)]
@@ -539,7 +585,8 @@ pub struct Suspects {
     free: Vec<u32>,
     bytes: usize,
     budget: usize,
-    hand: usize,
+    /// Bytes of each rank.
+    held: [usize; RANKS],
     /// Suspects that were given up.
     pub lost: u64,
 }
@@ -549,7 +596,7 @@ impl Suspects {
     #[must_use]
     pub fn new(budget: usize, seed: u64) -> Self {
         let index = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, hand: 0, lost: 0 }
+        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, held: [0; RANKS], lost: 0 }
     }
 
     /// The suspect at an address.
@@ -574,7 +621,7 @@ impl Suspects {
     /// Makes one.
     pub fn insert(&mut self, source: Address, now: Time) -> Option<&mut Suspect> {
         let suspect = Box::new(Suspect::new(source, now));
-        self.bytes += suspect.bytes;
+        self.hold(suspect.rank, suspect.bytes, 0);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
@@ -588,14 +635,16 @@ impl Suspects {
     /// Counts what a suspect has grown by, and gives up others while there is too much; hands them out.
     pub fn settle(&mut self, source: Address, mut given_up: impl FnMut(Suspect)) {
         if let Some(suspect) = self.get_mut(source) {
-            let (before, after) = (suspect.bytes, suspect.measure());
-            suspect.bytes = after;
-            self.bytes = self.bytes + after - before;
+            let (bytes, rank) = (suspect.measure(), suspect.rank());
+            let before = (suspect.rank, suspect.bytes);
+            (suspect.rank, suspect.bytes) = (rank, bytes);
+            self.hold(before.0, 0, before.1);
+            self.hold(rank, bytes, 0);
         }
         while self.bytes > self.budget && self.index.len() > 1 {
             let Some(slot) = self.least(source) else { return };
             let Some(suspect) = self.slots.get_mut(slot).and_then(Option::take) else { return };
-            self.bytes -= suspect.bytes;
+            self.hold(suspect.rank, 0, suspect.bytes);
             self.index.remove(&suspect.source);
             self.free.push(slot as u32);
             self.lost += 1;
@@ -603,27 +652,33 @@ impl Suspects {
         }
     }
 
-    /// The one with the least evidence among the next few, but not `spare`.
-    fn least(&mut self, spare: Address) -> Option<usize> {
-        let slots = self.slots.len();
-        let mut best: Option<(usize, (u64, u32, Time))> = None;
-        let mut compared = 0;
-        for _ in 0..slots {
-            self.hand = (self.hand + 1) % slots;
-            let Some(Some(suspect)) = self.slots.get(self.hand) else { continue };
-            if suspect.source == spare {
-                continue;
-            }
-            let worth = suspect.worth();
-            if best.as_ref().is_none_or(|(_, least)| worth < *least) {
-                best = Some((self.hand, worth));
-            }
-            compared += 1;
-            if compared == COMPARED {
-                break;
-            }
+    /// Counts bytes that came to a rank, and such as went.
+    fn hold(&mut self, rank: Rank, more: usize, less: usize) {
+        self.bytes = self.bytes + more - less;
+        if let Some(held) = self.held.get_mut(rank as usize) {
+            *held = *held + more - less;
         }
-        best.map(|(slot, _)| slot)
+    }
+
+    /// Which has to go, but not `spare`: of the lowest rank that holds more than its share, the one with the least
+    /// evidence of a few that chance picks.
+    fn least(&self, spare: Address) -> Option<usize> {
+        let over = |rank: &Rank| self.held.get(*rank as usize).is_some_and(|held| *held > self.budget / SHARE);
+        let rank = [Rank::Doubtful, Rank::Scan].into_iter().find(over).unwrap_or(Rank::Proven);
+        let start = self.index.hasher().hash_one(self.lost) >> 32;
+        let slots = self.slots.len();
+        let start = ((start * slots as u64) >> 32) as usize;
+        let around = (start..slots).chain(0..start);
+        let suspects = around.filter_map(|slot| Some((slot, self.slots.get(slot)?.as_deref()?)));
+        let others = suspects.filter(|(_, suspect)| suspect.source != spare).take(LOOKED_AT);
+        // Where none of the rank is near, the lowest that is.
+        let mut compared = 0;
+        let few = others.take_while(|(_, suspect)| {
+            let more = compared < COMPARED;
+            compared += usize::from(suspect.rank == rank);
+            more
+        });
+        few.min_by_key(|(_, suspect)| (suspect.rank != rank, suspect.rank, suspect.worth())).map(|(slot, _)| slot)
     }
 
     /// All suspects in order of their slots, to be looked at.
@@ -635,7 +690,7 @@ impl Suspects {
     pub fn drain(&mut self) -> impl Iterator<Item = Suspect> {
         self.index.clear();
         self.free.clear();
-        self.bytes = 0;
+        (self.bytes, self.held) = (0, [0; RANKS]);
         self.slots.drain(..).flatten().map(|suspect| *suspect)
     }
 

@@ -1,60 +1,94 @@
 //! Sources with one judged contact: sixteen bytes each, until the second makes a suspect.
 //!
-//! In: a source and the slot of its contact. Out: that slot, when the source comes again.
-//! A flood of forged sources that knock once each thus never reaches the table of suspects.
+//! In: a source, its door and the slot of its contact. Out: these, when the source comes again.
+//! A flood of forged sources that knock once each thus never reaches the table of suspects. Nor does it wash out who
+//! waits: half of a bucket goes by age, and who is pushed out of that draws a lot: three in
+//! four stay for a while, one for thrice as long. So there is no number of packets that surely hides the next knock, and a scan
+//! that goes on draws again with each. Nothing here ranks: all that a lone knock says can be forged.
 //! Must not know what a contact is.
 
 use crate::{cells::contacts::Slot, decode::Address, dispatch::Key};
 
-/// Entries of a bucket; the one that came first is replaced first.
-const WAYS: usize = 4;
+/// Places of a bucket that go by age, the newest first.
+const RECENT: usize = 2;
+/// Places behind them: the first is given up three times as often as the second.
+const STAYING: usize = 2;
+
+/// A lone knock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lone {
+    /// Where its contact lies, unless that had to go: its owner verifies.
+    pub slot: Slot,
+    /// Hash of its door.
+    pub door: u32,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    /// Keyed hash of the source; 0 for none. Its owner verifies by the contact in the slot.
+    /// Keyed hash of the source; 0 for none.
     source: u64,
-    slot: Option<Slot>,
+    knock: Lone,
+}
+
+/// One cache line: a flood costs one look at it for each packet.
+#[derive(Clone, Debug, Default)]
+#[repr(align(64))]
+struct Bucket {
+    recent: [Entry; RECENT],
+    staying: [Entry; STAYING],
 }
 
 /// The table.
 #[derive(Debug)]
 pub struct Waiting {
-    buckets: Vec<[Entry; WAYS]>,
+    buckets: Vec<Bucket>,
 }
 
 impl Waiting {
     /// A table for `bytes` of memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let buckets = (bytes / size_of::<[Entry; WAYS]>()).max(1);
-        Self { buckets: vec![[Entry::default(); WAYS]; buckets] }
+        let buckets = (bytes / size_of::<Bucket>()).max(1);
+        Self { buckets: vec![Bucket::default(); buckets] }
     }
 
-    fn bucket(&mut self, hash: u64) -> Option<&mut [Entry; WAYS]> {
+    fn bucket(&mut self, hash: u64) -> Option<&mut Bucket> {
         let at = ((hash >> 32) * self.buckets.len() as u64) >> 32;
         self.buckets.get_mut(at as usize)
     }
 
-    /// Takes out the slot of a source's contact.
-    pub fn take(&mut self, key: &Key, source: Address) -> Option<Slot> {
+    /// Takes out the lone knock of a source.
+    pub fn take(&mut self, key: &Key, source: Address) -> Option<Lone> {
         let hash = place(key, source);
-        let entry = self.bucket(hash)?.iter_mut().find(|entry| entry.source == hash)?;
-        std::mem::take(entry).slot
+        let Bucket { recent, staying } = self.bucket(hash)?;
+        let entry = recent.iter_mut().chain(staying).find(|entry| entry.source == hash)?;
+        Some(std::mem::take(entry).knock)
     }
 
     /// Lets a source wait.
-    pub fn insert(&mut self, key: &Key, source: Address, slot: Slot) {
+    pub fn insert(&mut self, key: &Key, source: Address, knock: Lone) {
         let hash = place(key, source);
-        if let Some(bucket) = self.bucket(hash) {
-            // The last becomes the first; a hole is filled before anybody has to go.
-            let out = bucket.iter().position(|entry| entry.source == 0).unwrap_or(WAYS - 1);
-            if let Some(front) = bucket.get_mut(..=out) {
-                front.rotate_right(1);
-            }
-            if let Some(first) = bucket.first_mut() {
-                *first = Entry { source: hash, slot: Some(slot) };
+        let Some(Bucket { recent, staying }) = self.bucket(hash) else { return };
+        let new = Entry { source: hash, knock };
+        // A hole is filled before anybody has to go.
+        let out = recent.iter().position(|entry| entry.source == 0).unwrap_or(RECENT - 1);
+        let Some(front) = recent.get_mut(..=out) else { return };
+        front.rotate_right(1);
+        let Some(oldest) = front.first_mut().map(|first| std::mem::replace(first, new)) else { return };
+        if oldest.source != 0 {
+            let hole = staying.iter().position(|entry| entry.source == 0);
+            if let Some(place) = staying.get_mut(hole.unwrap_or_else(|| oldest.lot())) {
+                *place = oldest;
             }
         }
+    }
+}
+
+impl Entry {
+    /// The place behind that it draws: another with another door.
+    fn lot(&self) -> usize {
+        let drawn = (self.source ^ u64::from(self.knock.door)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        usize::from(drawn.is_multiple_of(4))
     }
 }
 
@@ -67,18 +101,36 @@ fn place(key: &Key, source: Address) -> u64 {
 mod tests {
     use super::*;
 
+    fn knock(door: u32) -> Lone {
+        Lone { door, ..Lone::default() }
+    }
+
+    fn sources(of: std::ops::Range<u32>) -> impl Iterator<Item = Address> {
+        of.map(|n| Address::v4(n.to_be_bytes()))
+    }
+
+    #[test]
+    fn the_latest_all_wait_and_of_those_pushed_out_some_whatever_comes() {
+        const PLACES: u32 = 64 * (RECENT + STAYING) as u32;
+        let key = Key::new(1);
+        let mut waiting = Waiting::new(64 * size_of::<Bucket>());
+        for (source, door) in sources(0..3 * PLACES).zip(0..) {
+            waiting.insert(&key, source, knock(door));
+        }
+        let mut still = |of: std::ops::Range<u32>| sources(of).filter(|s| waiting.take(&key, *s).is_some()).count();
+        let (latest, early) = (still(3 * PLACES - 64..3 * PLACES), still(0..PLACES));
+        assert!(latest >= 48, "{latest} of the latest 64");
+        assert!(early >= 4, "{early} of the first {PLACES}, after twice as many as there are places");
+    }
+
     #[test]
     fn sources_of_one_cell_spread_over_the_whole_table() {
         let key = Key::new(1);
-        let mut waiting = Waiting::new(64 * size_of::<[Entry; WAYS]>());
-        let mut table = crate::cells::contacts::Contacts::new(4096);
+        let mut waiting = Waiting::new(64 * size_of::<Bucket>());
         let of_cell = (0..u32::MAX).map(|n| Address::v4(n.to_be_bytes())).filter(|a| key.cell(*a) == 7);
         let sources: Vec<Address> = of_cell.take(100).collect();
         for &source in &sources {
-            let door = crate::cells::contacts::Door { source, target: source, port: 1, protocol: 6, incoming: false };
-            table.find_or_insert(&key, &door, crate::source::Time(0));
-            let slot = table.find(&key, &door, crate::source::Time(0)).unwrap().0;
-            waiting.insert(&key, source, slot);
+            waiting.insert(&key, source, knock(1));
         }
         let kept = sources.iter().filter(|source| waiting.take(&key, **source).is_some()).count();
         assert!(kept > 90, "{kept} of 100 sources still wait in a table for 256");
@@ -88,13 +140,9 @@ mod tests {
     fn a_source_waits_until_it_comes_again() {
         let (key, mut waiting) = (Key::new(1), Waiting::new(4096));
         let (a, b) = (Address::v4([1, 1, 1, 1]), Address::v4([2, 2, 2, 2]));
-        let mut table = crate::cells::contacts::Contacts::new(4096);
-        let door = crate::cells::contacts::Door { source: a, target: b, port: 1, protocol: 6, incoming: false };
-        table.find_or_insert(&key, &door, crate::source::Time(0));
-        let slot = table.find(&key, &door, crate::source::Time(0)).unwrap().0;
-        waiting.insert(&key, a, slot);
+        waiting.insert(&key, a, knock(7));
         assert_eq!(waiting.take(&key, b), None);
-        assert_eq!(waiting.take(&key, a), Some(slot));
+        assert_eq!(waiting.take(&key, a), Some(knock(7)));
         assert_eq!(waiting.take(&key, a), None);
     }
 }

@@ -14,7 +14,7 @@ use tripline_plugin::{
 
 use crate::{
     cells::{Suspicion, distinct::HashSet},
-    correlate::surge::{Surge, window_end},
+    correlate::surge::{Surge, WINDOW, window_end},
     decode::Address,
     dispatch::Key,
     source::Time,
@@ -39,9 +39,12 @@ enum Targets {
 #[derive(Debug)]
 pub struct Storms {
     key: Key,
-    /// Scans told in this window, by size.
+    /// Scans told in this minute, by size.
     told: [u32; SIZES],
-    /// When the window ends.
+    /// Which minute that is. Minutes begin when the key says: who knew when there is room could be there first.
+    minute: i64,
+    phase: i64,
+    /// When the window ends of which there will be something to say.
     end: Time,
     /// Scans folded in it.
     folded: HashSet,
@@ -59,6 +62,8 @@ impl Storms {
         Self {
             key: key.clone(),
             told: [0; SIZES],
+            minute: i64::MIN,
+            phase: (key.hash("storm") >> 8) as i64 % WINDOW,
             end: Time(i64::MIN),
             folded,
             targets: Targets::None,
@@ -70,8 +75,12 @@ impl Storms {
     /// Whether a scan that is about to be told is one too many, and goes into the storm. `room`: how many are told in a
     /// window. What fell due before `now` must have been taken.
     pub fn folds(&mut self, source: Address, s: &Suspicion, now: Time, room: u32) -> bool {
+        let minute = now.0.saturating_add(self.phase).div_euclid(WINDOW);
+        if minute != self.minute {
+            (self.told, self.minute) = ([0; SIZES], minute);
+        }
         if now >= self.end {
-            (self.told, self.end) = ([0; SIZES], window_end(now));
+            self.end = window_end(now);
         }
         let size = s.evidence.tally.doors().max(1).ilog10() as usize;
         let Some(told) = self.told.get_mut(size.min(SIZES - 1)) else { return false };
@@ -121,7 +130,7 @@ impl Storms {
         let end = self.end;
         let (count, _) = std::mem::take(&mut self.folded).count();
         let targets = std::mem::take(&mut self.targets);
-        (self.told, self.end) = ([0; SIZES], window_end(end));
+        self.end = window_end(end);
         let stand = self.surge.window(count)?;
         let target = if let Targets::One(target) = targets { Some(target) } else { None };
         let against = target.map_or(String::new(), |target| format!(", all against {target}"));

@@ -20,6 +20,8 @@ mod program;
 
 // ---- Promises --------------------------------------------------------------
 
+// Forged packets hide no scan.
+mod blind;
 // FTP's data connections are nobody's scan; a server that is made to scan is named with who makes it.
 mod bounces;
 // What only the targets' side shows: distributed scans, storms, floods.
