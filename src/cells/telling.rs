@@ -1,0 +1,240 @@
+//! From the outcome of a first contact to what correlate is told.
+//!
+//! In: contacts that ended, by an answer or a deadline; chores that are due. Out: knocks for the suspects, [`Report`]s.
+//! Must not know the terrain: it takes every silence at its worst.
+//! Read next: `suspects.rs`, `report.rs`.
+
+use std::sync::Arc;
+
+use crate::{
+    cells::{
+        Cell, Moment, SAMPLED,
+        contacts::{Contact, Contacts, Door, Slot, State},
+        deadlines::{Appointment, Awaited, Chore},
+        knock::{After, Knock},
+        outcome::Outcome,
+        promised::Promised,
+        report::{Report, Suspicion, What},
+        senders::{Senders, tail},
+        suspects::{Effect, Scan},
+        waiting::Lone,
+    },
+    decode::{Address, Marks, Observation, observation::ARP},
+    dispatch::Key,
+    source::Time,
+};
+
+impl Cell {
+    /// Time is up for an answer; true when it had not come.
+    pub(super) fn fall_silent(&mut self, awaited: Awaited) -> bool {
+        let Some(contact) = self.contacts.at(awaited.slot) else { return false };
+        if contact.state != State::Pending || Awaited::mark(contact.first) != awaited.mark {
+            return false;
+        }
+        contact.state = State::Silent;
+        let contact = *contact;
+        let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
+        self.conclude(awaited.slot, &contact, false, moment);
+        true
+    }
+
+    /// A first contact has its outcome; `silent` when it had been thought to have none.
+    pub(super) fn conclude(&mut self, slot: Slot, contact: &Contact, silent: bool, moment: Moment) {
+        let source = contact.door().source;
+        let knock = Knock::of(contact);
+        self.witnesses.tell(source, |w| w.ended(knock, silent));
+        if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
+            return;
+        }
+        if let Some(suspect) = self.suspects.get_mut(source) {
+            if silent {
+                suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
+                return;
+            }
+            let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
+            self.note(source, effect, &knock, moment);
+        } else if !silent {
+            if knock.failed() && knock.after != After::Claimed && knock.technique.has_ports() {
+                self.in_vain(&contact.door(), moment.clock, moment.seq);
+            }
+            // Sixteen bytes outlast the contact where many come: then only that there was one is known.
+            let door = self.key.hash((knock.target, knock.port)) as u32;
+            let Some(lone) = self.waiting.take(&self.key, source).filter(|lone| lone.door != door) else {
+                self.waiting.insert(&self.key, source, Lone { slot, door });
+                self.witnesses.tell(source, |w| w.is_alone(&knock));
+                return;
+            };
+            let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
+            let earlier =
+                earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
+            let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
+            if let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) {
+                suspect.knock(earlier, moment.clock, &self.key, &self.thresholds);
+            }
+            let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
+            self.note(source, effect, &knock, moment);
+        }
+    }
+
+    /// The source has shown what it wanted of an open door.
+    pub(super) fn follow_up(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        self.witnesses.tell(source, |w| w.then(knock));
+        let t = Arc::clone(&self.thresholds);
+        if let Some(suspect) = self.suspects.get_mut(source) {
+            let effect = suspect.then(knock, moment.clock, &self.key, &t);
+            self.tell(source, effect, moment);
+        }
+    }
+
+    /// Reports what a new knock came to.
+    pub(super) fn note(&mut self, source: Address, effect: Effect, knock: &Knock, moment: Moment) {
+        if effect == Effect::Few
+            && let Some(suspect) = self.suspects.get_mut(source)
+        {
+            let Moment { clock, seq, .. } = moment;
+            self.reports.push(Report { clock, seq, source, what: What::Few(suspect.few(knock)) });
+        }
+        self.tell(source, effect, moment);
+    }
+
+    /// A knock in vain: one of so many is told.
+    pub(super) fn in_vain(&mut self, door: &Door, clock: Time, seq: u64) {
+        self.vain += 1;
+        if self.vain.is_multiple_of(SAMPLED) {
+            let Door { source, target, port, .. } = *door;
+            self.reports.push(Report { clock, seq, source, what: What::Vain { target, port } });
+        }
+    }
+
+    /// Reports what a knock came to, and keeps the table within its budget.
+    pub(super) fn tell(&mut self, source: Address, effect: Effect, moment: Moment) {
+        if let Some(witness) = self.witnesses.of(source)
+            && let Some(suspect) = self.suspects.get_mut(source)
+        {
+            let nearer = witness.look(suspect, &self.thresholds);
+            let Moment { clock, seq, .. } = moment;
+            let near = nearer.into_iter().filter_map(|technique| suspect.so_far(technique, &self.key));
+            self.reports.extend(near.map(|s| Report { clock, seq, source, what: What::Near(Box::new(s)) }));
+        }
+        if let Effect::Review(technique) = effect {
+            self.appoint((moment.clock.after(self.thresholds.review), source, technique, Chore::Review));
+        }
+        if let Effect::Report(technique) = effect {
+            let quiet = self.thresholds.quiet;
+            if let Some(scan) = self.suspects.get_mut(source).and_then(|s| s.scan_mut(technique)) {
+                let path = self.paths.of(&self.key, source);
+                if scan.vlan == [0; 2] {
+                    scan.vlan = if path.vlan == [0; 2] { moment.vlan } else { path.vlan };
+                }
+                if scan.tunnel.is_none() {
+                    scan.tunnel = path.tunnel.map(Box::new);
+                }
+                introduce(scan, source, &self.senders, &self.contacts, &self.key);
+                self.reports.push(drawn_up(scan, source, &self.promised, moment, What::Suspicion));
+                if scan.quiet_at.is_none() {
+                    let (quiet_at, day) = (scan.last.after(quiet), scan.day);
+                    scan.quiet_at = Some(quiet_at);
+                    self.appoint((quiet_at, source, technique, Chore::Quiet));
+                    self.appoint((day, source, technique, Chore::Day));
+                }
+            }
+        }
+        let (reports, promised, witnesses) = (&mut self.reports, &self.promised, &mut self.witnesses);
+        self.suspects.settle(source, |gone| {
+            witnesses.tell(gone.source, |w| w.forget(moment.clock));
+            for scan in &gone.scans {
+                let moment = Moment { stamp: scan.evidence.end, vlan: scan.vlan, ..moment };
+                reports.push(drawn_up(scan, gone.source, promised, moment, What::Ended));
+            }
+        });
+    }
+
+    /// Does what is due of a scan.
+    pub(super) fn look_after(&mut self, appointment: Appointment) {
+        if !self.suspects.expects(&appointment) {
+            // Of a scan that is over; another may have begun since.
+            return;
+        }
+        let (due, source, technique, chore) = appointment;
+        let quiet = self.thresholds.quiet;
+        let Some(suspect) = self.suspects.get_mut(source) else { return };
+        if chore == Chore::Review {
+            let t = Arc::clone(&self.thresholds);
+            let effect = suspect.review(technique, due, &self.key, &t);
+            let stamp = suspect.scan_mut(technique).map_or(due, |scan| scan.evidence.end);
+            self.tell(source, effect, Moment { clock: due, seq: 0, stamp, vlan: [0; 2] });
+            return;
+        }
+        let Some(scan) = suspect.scan_mut(technique) else { return };
+        let moment = Moment { clock: due, seq: 0, stamp: scan.evidence.end, vlan: scan.vlan };
+        match chore {
+            // It knocked again since this was appointed.
+            Chore::Quiet if scan.last.after(quiet) > due => {
+                let quiet_at = scan.last.after(quiet);
+                scan.quiet_at = Some(quiet_at);
+                self.appoint((quiet_at, source, technique, chore));
+            }
+            Chore::Quiet => {
+                self.reports.push(drawn_up(scan, source, &self.promised, moment, What::Ended));
+                suspect.scans.retain(|scan| scan.technique != technique);
+            }
+            Chore::Day => {
+                let day = due.after(86_400 * Time::SECOND);
+                scan.day = day;
+                self.reports.push(drawn_up(scan, source, &self.promised, moment, What::Day));
+                self.appoint((day, source, technique, chore));
+            }
+            Chore::Review => {}
+        }
+    }
+
+    pub(super) fn appoint(&mut self, appointment: Appointment) {
+        let suspects = &self.suspects;
+        self.deadlines.appoint(appointment, |appointment| suspects.expects(appointment));
+    }
+
+    /// Tells something about the terrain, once as far as memory goes.
+    pub(super) fn tell_once(&mut self, source: Address, what: What, identity: impl std::hash::Hash, o: &Observation) {
+        let hash = self.key.hash(identity) | 1;
+        let at = ((hash >> 32) * self.seen.len() as u64) >> 32;
+        if let Some(seen) = self.seen.get_mut(at as usize).filter(|seen| **seen != hash) {
+            *seen = hash;
+            self.reports.push(Report { clock: o.clock, seq: o.seq, source, what });
+        }
+    }
+}
+
+/// Finds out by which link address a scan's source sends, and whether that is its own: it asked for the first target by
+/// ARP from there, and was told. (A forger elsewhere sends by way of a router.)
+pub(super) fn introduce(scan: &mut Scan, source: Address, senders: &Senders, contacts: &Contacts, key: &Key) {
+    if scan.mac == [0; 6] {
+        scan.mac = senders.of(source);
+    }
+    let Some(&target) = scan.evidence.target_sample.first().filter(|_| scan.mac != [0; 6]) else { return };
+    let asked = Door { source, target, port: 0, protocol: ARP, incoming: false };
+    scan.evidence.neighbour |=
+        contacts.peek(key, &asked).is_some_and(|c| c.state.is_answered() && c.isn == tail(scan.mac));
+}
+
+pub(super) fn drawn_up(
+    scan: &Scan,
+    source: Address,
+    promised: &Promised,
+    moment: Moment,
+    what: fn(Box<Suspicion>) -> What,
+) -> Report {
+    let Moment { clock, seq, stamp, .. } = moment;
+    let what = what(Box::new(Suspicion {
+        technique: scan.technique,
+        ground: scan.ground,
+        shape: scan.shape,
+        stamp,
+        case: scan.case(),
+        evidence: scan.evidence.clone(),
+        vlan: scan.vlan,
+        tunnel: scan.tunnel.clone(),
+        mac: scan.mac,
+        prompter: promised.prompter(source),
+    }));
+    Report { clock, seq, source, what }
+}
