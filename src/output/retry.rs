@@ -115,8 +115,9 @@ mod tests {
                 Err(OutputError::Retry("disk full".into()))
             },
         );
-        assert!(matches!(&error, Err(OutputError::Fatal(why)) if why.starts_with("disk full; given up after 0.0")));
-        assert!((3..=20).contains(&times), "pauses grow to 4 ms: {times}");
+        assert!(matches!(&error, Err(OutputError::Fatal(why)) if why.starts_with("disk full; given up after ")));
+        // How many fit into the time is the machine's affair; that the pauses grow bounds them.
+        assert!((1..=20).contains(&times), "pauses grow to 4 ms: {times}");
     }
 
     #[test]
