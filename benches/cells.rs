@@ -12,7 +12,7 @@ use std::{hint::black_box, sync::Arc};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tripline::{
     cells::Cell,
-    decode::{Address, Kind, Marks, Observation, Telltale},
+    decode::{Address, Kind, Observation},
     dispatch::{CELLS, Key, Scattered},
     presets::tripline::Thresholds,
     source::Time,
@@ -28,27 +28,16 @@ fn tcp(src: Address, dst: Address, ports: (u16, u16), flags: u8, seq: u32, ack: 
     Observation {
         src,
         dst,
-        stamp: Time(0),
-        clock: Time(0),
-        seq: 0,
         tcp_seq: seq,
         tcp_ack: ack,
         src_port: ports.0,
         dst_port: ports.1,
         window: 1024,
-        ip_id: 0,
-        payload_len: 0,
-        vlan: [0; 2],
-        marks: Marks::default(),
-        mac: [0; 6],
         protocol: 6,
         kind: Kind::Tcp,
         flags,
         ttl: 64,
-        tos: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        telltale: Telltale::None,
+        ..Observation::BLANK
     }
 }
 

@@ -35,27 +35,13 @@ fn packet(kind: Kind, protocol: u8, from: End, to: End) -> Observation {
     Observation {
         src: host(from.0),
         dst: host(to.0),
-        stamp: Time(0),
-        clock: Time(0),
-        seq: 0,
-        tcp_seq: 0,
-        tcp_ack: 0,
         src_port: from.1,
         dst_port: to.1,
         window: 1024,
-        ip_id: 0,
-        payload_len: 0,
-        vlan: [0; 2],
-        marks: Marks::default(),
-        mac: [0; 6],
         protocol,
         kind,
-        flags: 0,
         ttl: 64,
-        tos: 0,
-        icmp_type: 0,
-        icmp_code: 0,
-        telltale: crate::decode::Telltale::None,
+        ..Observation::BLANK
     }
 }
 

@@ -269,6 +269,35 @@ pub struct Observation {
     pub telltale: Telltale,
 }
 
+impl Observation {
+    /// A record of nothing, from nobody to nobody: for those who fill in only what they need.
+    pub const BLANK: Self = Self {
+        src: Address(0),
+        dst: Address(0),
+        stamp: Time(0),
+        clock: Time(0),
+        seq: 0,
+        tcp_seq: 0,
+        tcp_ack: 0,
+        src_port: 0,
+        dst_port: 0,
+        window: 0,
+        ip_id: 0,
+        payload_len: 0,
+        vlan: [0; 2],
+        marks: Marks(0),
+        mac: [0; 6],
+        protocol: 0,
+        kind: Kind::Other,
+        flags: 0,
+        ttl: 0,
+        tos: 0,
+        icmp_type: 0,
+        icmp_code: 0,
+        telltale: Telltale::None,
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
