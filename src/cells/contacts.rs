@@ -1,14 +1,17 @@
 //! First contacts: who knocked at which door, and what became of it.
 //!
 //! In: keys of doors. Out: the [`Contact`] of each, in a table of fixed size.
-//! The table is set-associative: a bucket of eight entries of one cache line each, found by
-//! sixteen-bit tags that share a line of their own. A full bucket gives up what has been
-//! judged before what is still open, the oldest first; a loss of an unjudged one is counted.
+//! The table is set-associative: a bucket of eight entries of one cache line each. What finds an entry (a sixteen-bit tag) and
+//! until when it deserves its place stand in one more line, so that neither a look in vain nor the choice of who has to go
+//! reads any entry. A full bucket gives up what has been judged before what is still open, the oldest first;
+//! a loss of an unjudged one is counted.
 //! Must not know how contacts are judged.
 //! Read next: `outcome.rs` (how answers are read), `mod.rs` (who asks).
 
+use std::ops::{Deref, DerefMut};
+
 use crate::{
-    cells::technique::Technique,
+    cells::{near::bring, technique::Technique},
     decode::{Address, Marks},
     dispatch::{Key, WINDOW},
     source::Time,
@@ -95,8 +98,8 @@ pub struct Contact {
     protocol: u8,
     /// How it knocked.
     pub technique: Technique,
-    /// What became of it.
-    pub state: State,
+    /// See [`Contact::state`]: with each turn the head of its bucket is told.
+    state: State,
     /// Flags of the probe.
     pub flags: u8,
     /// Hop limit of the probe.
@@ -141,27 +144,36 @@ impl Contact {
         Door { source, target, port, protocol, incoming: self.state == State::Incoming }
     }
 
+    /// What became of it.
+    #[inline]
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
     /// Whether packets of its errands may have been settled in the window of `now`.
     #[must_use]
     pub fn may_be_settled(&self, now: Time) -> bool {
         self.last == window(now) && (self.state.is_answered() || self.state == State::Incoming)
     }
+}
 
-    /// Until when it deserves its place, in windows of the clock: of two, the one with the smaller goes first. What
-    /// failed is evidence, for hours where somebody is slow; what was answered only saves a look later.
-    fn worth(&self) -> u32 {
-        const MINUTE: u32 = 4;
-        const HOUR: u32 = 60 * MINUTE;
-        let deserves = match self.state {
-            State::Incoming | State::Traced => 0,
-            State::Completed | State::Ended | State::Reset | State::Emptied | State::Promised => MINUTE,
-            State::Open => 5 * MINUTE,
-            State::Silent | State::Claimed => 2 * HOUR,
-            State::Closed | State::Unreachable => 8 * HOUR,
-            State::Pending => 24 * HOUR,
-        };
-        self.last.saturating_add(deserves)
-    }
+/// Until when who has this state and came last in the window `last` deserves its place, in windows of the clock: of two,
+/// the one with the smaller goes first. What failed is evidence, for hours where somebody is slow; what was answered only
+/// saves a look later. Never 0.
+#[inline]
+fn worth(state: State, last: u32) -> u32 {
+    const MINUTE: u32 = 4;
+    const HOUR: u32 = 60 * MINUTE;
+    let deserves = match state {
+        State::Incoming | State::Traced => 1,
+        State::Completed | State::Ended | State::Reset | State::Emptied | State::Promised => MINUTE,
+        State::Open => 5 * MINUTE,
+        State::Silent | State::Claimed => 2 * HOUR,
+        State::Closed | State::Unreachable => 8 * HOUR,
+        State::Pending => 24 * HOUR,
+    };
+    last.saturating_add(deserves)
 }
 
 /// The window of the errands that a time lies in.
@@ -176,10 +188,37 @@ const WAYS: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot(u32);
 
+/// What is to be known of a bucket's entries to find one, or the one that has to go. One cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Head {
+    /// Of the hashes of their doors; 0 where there is none.
+    tags: [u16; WAYS],
+    /// Until when each deserves its place; 0 where there is none.
+    worths: [u32; WAYS],
+}
+
+impl Head {
+    const EMPTY: Self = Self { tags: [0; WAYS], worths: [0; WAYS] };
+
+    /// The entries that a door may be, by its tag.
+    #[inline]
+    fn candidates(&self, tag: u16) -> impl Iterator<Item = usize> {
+        self.tags.iter().enumerate().filter(move |(_, t)| **t == tag).map(|(way, _)| way)
+    }
+
+    /// A free entry, or the one that is to be given up.
+    #[inline]
+    fn least(&self) -> usize {
+        let least = self.worths.iter().fold(u32::MAX, |least, worth| least.min(*worth));
+        self.worths.iter().position(|worth| *worth == least).unwrap_or(0)
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub struct Contacts {
-    tags: Vec<[u16; WAYS]>,
+    heads: Vec<Head>,
     entries: Vec<[Contact; WAYS]>,
     /// Contacts given up before they were judged.
     pub lost: u64,
@@ -187,24 +226,68 @@ pub struct Contacts {
     pub displaced: Option<Contact>,
 }
 
+/// A contact in its place in the table.
+#[derive(Debug)]
+pub struct Held<'a> {
+    contact: &'a mut Contact,
+    worth: &'a mut u32,
+    /// Where it lies.
+    pub slot: Slot,
+}
+
+impl Held<'_> {
+    /// A packet of it came at `now`.
+    #[inline]
+    fn seen(mut self, now: Time) -> Self {
+        self.contact.last = window(now);
+        let state = self.contact.state;
+        self.turn(state);
+        self
+    }
+
+    /// Gives it another state.
+    #[inline]
+    pub fn turn(&mut self, state: State) {
+        self.contact.state = state;
+        *self.worth = worth(state, self.contact.last);
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Contact;
+    fn deref(&self) -> &Contact {
+        self.contact
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Contact {
+        self.contact
+    }
+}
+
 /// What [`Contacts::find_or_insert`] came to.
+#[derive(Debug)]
 pub enum Found<'a> {
     /// It was there.
-    Known(Slot, &'a mut Contact),
+    Known(Held<'a>),
     /// It is new: pending, to be filled in.
-    New(Slot, &'a mut Contact),
+    New(Held<'a>),
 }
+
+/// Where a door belongs: its bucket and its tag, which is never 0.
+pub(super) type Place = (usize, u16);
 
 impl Contacts {
     /// Bytes that one contact costs.
-    pub const COST: usize = size_of::<Contact>() + size_of::<u16>();
+    pub const COST: usize = size_of::<Contact>() + size_of::<Head>() / WAYS;
 
     /// A table for `bytes` of memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let buckets = (bytes / (WAYS * Self::COST)).max(1);
         let entries = vec![[Contact::EMPTY; WAYS]; buckets];
-        Self { tags: vec![[0; WAYS]; buckets], entries, lost: 0, displaced: None }
+        Self { heads: vec![Head::EMPTY; buckets], entries, lost: 0, displaced: None }
     }
 
     /// How many contacts fit.
@@ -213,66 +296,98 @@ impl Contacts {
         self.entries.len() * WAYS
     }
 
-    /// The bucket and the tag (never 0) of a door.
-    fn place(&self, key: &Key, door: &Door) -> (usize, u16) {
+    fn place(&self, key: &Key, door: &Door) -> Place {
         let hash = key.hash(door);
         let bucket = ((hash >> 32) * self.entries.len() as u64) >> 32;
         (bucket as usize, hash as u16 | 1)
     }
 
-    fn search(&self, bucket: usize, tag: u16, door: &Door) -> Option<usize> {
-        let tags = self.tags.get(bucket)?;
+    fn search(&self, (bucket, tag): Place, door: &Door) -> Option<usize> {
         let entries = self.entries.get(bucket)?;
-        tags.iter().zip(entries).position(|(&t, entry)| t == tag && entry.is(door))
+        self.heads.get(bucket)?.candidates(tag).find(|&way| entries.get(way).is_some_and(|entry| entry.is(door)))
+    }
+
+    fn hold(&mut self, bucket: usize, way: usize) -> Option<Held<'_>> {
+        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
+        let worth = self.heads.get_mut(bucket)?.worths.get_mut(way)?;
+        Some(Held { contact, worth, slot: Slot((bucket * WAYS + way) as u32) })
     }
 
     /// The contact at a door, if it is remembered. `now` is the clock.
-    pub fn find(&mut self, key: &Key, door: &Door, now: Time) -> Option<(Slot, &mut Contact)> {
-        let (bucket, tag) = self.place(key, door);
-        let way = self.search(bucket, tag, door)?;
-        let slot = Slot((bucket * WAYS + way) as u32);
-        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
-        contact.last = window(now);
-        Some((slot, contact))
+    pub fn find(&mut self, key: &Key, door: &Door, now: Time) -> Option<Held<'_>> {
+        let place = self.place(key, door);
+        let way = self.search(place, door)?;
+        self.hold(place.0, way).map(|held| held.seen(now))
     }
 
     /// The contact at a door, as it is: looking does not keep it from ageing.
     #[must_use]
     pub fn peek(&self, key: &Key, door: &Door) -> Option<&Contact> {
-        let (bucket, tag) = self.place(key, door);
-        let way = self.search(bucket, tag, door)?;
-        self.entries.get(bucket)?.get(way)
+        let place = self.place(key, door);
+        let way = self.search(place, door)?;
+        self.entries.get(place.0)?.get(way)
     }
 
     /// The contact at a door; a new one takes the place of the least dear of its bucket.
     /// `now` is the clock.
     pub fn find_or_insert(&mut self, key: &Key, door: &Door, now: Time) -> Option<Found<'_>> {
-        let (bucket, tag) = self.place(key, door);
-        if let Some(way) = self.search(bucket, tag, door) {
-            let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
-            contact.last = window(now);
-            return Some(Found::Known(Slot((bucket * WAYS + way) as u32), contact));
+        let place @ (bucket, tag) = self.place(key, door);
+        if let Some(way) = self.search(place, door) {
+            return self.hold(bucket, way).map(|held| Found::Known(held.seen(now)));
         }
-        let tags = self.tags.get_mut(bucket)?;
-        let entries = self.entries.get_mut(bucket)?;
-        let way = tags.iter().position(|&t| t == 0).or_else(|| {
-            let least = entries.iter().enumerate().min_by_key(|(_, contact)| contact.worth())?;
-            self.lost += u64::from(least.1.state == State::Pending);
-            self.displaced = Some(*least.1);
-            Some(least.0)
-        })?;
-        *tags.get_mut(way)? = tag;
-        let contact = entries.get_mut(way)?;
+        let head = self.heads.get_mut(bucket)?;
+        let way = head.least();
+        let known = head.tags.get_mut(way)?;
+        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
+        if *known != 0 {
+            self.lost += u64::from(contact.state == State::Pending);
+            self.displaced = Some(*contact);
+        }
+        *known = tag;
         let Door { source, target, port, protocol, incoming } = *door;
-        let state = if incoming { State::Incoming } else { State::Pending };
-        *contact = Contact { source, target, port, protocol, state, last: window(now), ..Contact::EMPTY };
-        Some(Found::New(Slot((bucket * WAYS + way) as u32), contact))
+        *contact = Contact { source, target, port, protocol, last: window(now), ..Contact::EMPTY };
+        let mut held = self.hold(bucket, way)?;
+        held.turn(if incoming { State::Incoming } else { State::Pending });
+        Some(Found::New(held))
+    }
+
+    /// Has the head of a door's bucket fetched, and tells where that is.
+    #[inline]
+    pub(super) fn bring_head(&self, key: &Key, door: &Door) -> Place {
+        let place = self.place(key, door);
+        self.heads.get(place.0).into_iter().for_each(bring);
+        place
+    }
+
+    /// Has the entry fetched that a door has, or would get.
+    #[inline]
+    pub(super) fn bring_entry(&self, (bucket, tag): Place) {
+        let (Some(head), Some(entries)) = (self.heads.get(bucket), self.entries.get(bucket)) else { return };
+        let way = head.candidates(tag).next().unwrap_or_else(|| head.least());
+        entries.get(way).into_iter().for_each(bring);
+    }
+
+    /// Has the entry in a slot fetched, and the head of its bucket.
+    #[inline]
+    pub(super) fn bring_slot(&self, Slot(slot): Slot) {
+        let (bucket, way) = (slot as usize / WAYS, slot as usize % WAYS);
+        if let (Some(head), Some(entries)) = (self.heads.get(bucket), self.entries.get(bucket)) {
+            bring(head);
+            entries.get(way).into_iter().for_each(bring);
+        }
+    }
+
+    /// Whose contact lies in a slot.
+    #[inline]
+    pub(super) fn source_at(&self, Slot(slot): Slot) -> Option<Address> {
+        let slot = slot as usize;
+        self.entries.get(slot / WAYS)?.get(slot % WAYS).map(|contact| contact.source)
     }
 
     /// The contact in a slot: whoever kept the slot must see that it is still the same.
-    pub fn at(&mut self, Slot(slot): Slot) -> Option<&mut Contact> {
+    pub fn at(&mut self, Slot(slot): Slot) -> Option<Held<'_>> {
         let slot = slot as usize;
-        self.entries.get_mut(slot / WAYS)?.get_mut(slot % WAYS)
+        self.hold(slot / WAYS, slot % WAYS)
     }
 }
 
@@ -287,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_contact_is_one_cache_line() {
-        assert_eq!(size_of::<Contact>(), 64);
+        assert_eq!((size_of::<Contact>(), size_of::<Head>()), (64, 64));
     }
 
     #[test]
@@ -303,8 +418,8 @@ mod tests {
         let (key, mut table) = (Key::new(1), Contacts::new(WAYS * Contacts::COST));
         assert_eq!(table.capacity(), WAYS);
         for n in 0..8 {
-            let Some(Found::New(_, contact)) = table.find_or_insert(&key, &door(n), Time(0)) else { panic!("new") };
-            contact.state = if n == 5 { State::Closed } else { State::Pending };
+            let Some(Found::New(mut contact)) = table.find_or_insert(&key, &door(n), Time(0)) else { panic!("new") };
+            contact.turn(if n == 5 { State::Closed } else { State::Pending });
         }
         table.find_or_insert(&key, &door(100), Time(0));
         assert!(table.find(&key, &door(5), Time(0)).is_none(), "the judged one went");

@@ -68,6 +68,9 @@ const FEW: usize = 64;
 pub struct Deadlines {
     answers: VecDeque<Awaited>,
     most: usize,
+    /// So many of the first answers have their contacts fetched, and so many the places of their sources.
+    approached: usize,
+    arrived: usize,
     scans: BinaryHeap<Reverse<Appointment>>,
     /// So many chores make it worth looking which of them are still expected.
     many: usize,
@@ -80,13 +83,14 @@ impl Deadlines {
     /// Room for `most` awaited answers.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { answers: VecDeque::with_capacity(most), most, scans: BinaryHeap::new(), many: FEW }
+        let (answers, scans) = (VecDeque::with_capacity(most), BinaryHeap::new());
+        Self { answers, most, approached: 0, arrived: 0, scans, many: FEW }
     }
 
     /// Waits for an answer. When there is no room the one that has waited longest is handed back:
     /// its time is up early.
     pub fn await_answer(&mut self, awaited: Awaited) -> Option<Awaited> {
-        let early = if self.answers.len() >= self.most { self.answers.pop_front() } else { None };
+        let early = if self.answers.len() >= self.most { self.unanswered() } else { None };
         self.answers.push_back(awaited);
         early
     }
@@ -115,8 +119,28 @@ impl Deadlines {
         }
     }
 
+    /// Hands those to `fetch` that fall due until `clock` and were not handed out so before.
+    #[inline]
+    pub(super) fn approach(&mut self, clock: Time, mut fetch: impl FnMut(&Awaited)) {
+        while let Some(awaited) = self.answers.get(self.approached).filter(|awaited| awaited.due <= clock) {
+            fetch(awaited);
+            self.approached += 1;
+        }
+    }
+
+    /// Hands those to `fetch` that [`Deadlines::approach`] has handed out.
+    #[inline]
+    pub(super) fn arrive(&mut self, mut fetch: impl FnMut(&Awaited)) {
+        while self.arrived < self.approached {
+            self.answers.get(self.arrived).into_iter().for_each(&mut fetch);
+            self.arrived += 1;
+        }
+    }
+
     /// The next awaited answer, due or not.
     pub fn unanswered(&mut self) -> Option<Awaited> {
+        self.approached = self.approached.saturating_sub(1);
+        self.arrived = self.arrived.saturating_sub(1);
         self.answers.pop_front()
     }
 
@@ -141,7 +165,7 @@ mod tests {
         let door =
             crate::cells::contacts::Door { source: host(2), target: host(1), port: 1, protocol: 6, incoming: false };
         table.find_or_insert(&key, &door, Time(0));
-        let slot = table.find(&key, &door, Time(0)).map(|(slot, _)| slot).unwrap();
+        let slot = table.find(&key, &door, Time(0)).unwrap().slot;
         Awaited { due: Time(due), seq: 0, slot, mark: 0 }
     }
 

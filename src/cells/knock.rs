@@ -68,7 +68,7 @@ impl Knock {
     /// A contact as a knock, with the outcome that its state stands for.
     #[must_use]
     pub fn of(contact: &Contact) -> Self {
-        let outcome = match contact.state {
+        let outcome = match contact.state() {
             State::Open | State::Reset | State::Emptied | State::Completed | State::Ended => Outcome::Open,
             State::Closed => Outcome::Closed,
             State::Unreachable => Outcome::Unreachable,
@@ -76,7 +76,7 @@ impl Knock {
                 Outcome::Silent
             }
         };
-        let after = match contact.state {
+        let after = match contact.state() {
             State::Reset => After::Reset,
             State::Emptied => After::Empty,
             State::Completed => After::Spoke,
@@ -89,7 +89,7 @@ impl Knock {
             target: door.target,
             stamp: contact.first,
             isn: contact.isn,
-            said: if contact.state == State::Completed { contact.echo } else { 0 },
+            said: if contact.state() == State::Completed { contact.echo } else { 0 },
             port: door.port,
             src_port: contact.src_port,
             marks: contact.marks,

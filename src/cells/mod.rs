@@ -10,6 +10,7 @@
 //!
 //! Read next: `technique.rs`, `contacts.rs`, `sending.rs`, `receiving.rs`, `telling.rs`, `suspects.rs`, then `correlate`.
 
+mod ahead;
 #[cfg(test)]
 mod behaviour;
 pub mod contacts;
@@ -18,6 +19,7 @@ pub mod deadlines;
 pub mod distinct;
 pub mod evidence;
 pub mod knock;
+mod near;
 pub mod outcome;
 pub mod paths;
 pub mod promised;
@@ -29,6 +31,7 @@ pub mod report;
 pub(crate) mod samples;
 pub mod senders;
 mod sending;
+pub mod settled;
 pub mod suspects;
 pub mod technique;
 mod telling;
@@ -47,6 +50,7 @@ use crate::{
         paths::Paths,
         promised::Promised,
         senders::Senders,
+        settled::Settled,
         suspects::{Effect, Suspects},
         telling::{drawn_up, introduce},
         twins::Twins,
@@ -59,25 +63,17 @@ use crate::{
     source::Time,
 };
 
+pub use ahead::{Evidence, see};
 pub use report::{Report, Suspicion, What};
 
 /// Shares of a cell's memory, in percent; the rest is for the awaited answers and for slack.
-const CONTACTS_SHARE: usize = 42;
+const CONTACTS_SHARE: usize = 45;
 const WAITING_SHARE: usize = 14;
 const SUSPECTS_SHARE: usize = 25;
 const SEEN_SHARE: usize = 4;
 
 /// Of so many knocks in vain one is told, for floods: of the first of unknown sources, and of repeats.
 pub const SAMPLED: u64 = 64;
-
-/// Errands that are remembered as settled: 2 KiB a cell.
-const SETTLED: usize = 256;
-
-/// Where an errand is remembered.
-#[inline]
-fn settled_at(errand: u64) -> usize {
-    (errand >> 32) as usize % SETTLED
-}
 
 /// No kernel sends a SYN again sooner (RFC 6298 says a second); what comes sooner is a copy that the span made.
 const RETRY: i64 = Time::SECOND / 2;
@@ -126,8 +122,8 @@ pub struct Cell {
     deadlines: Deadlines,
     /// Direct-mapped memory of what was told already; forgetting only repeats a report.
     seen: Vec<u64>,
-    /// Direct-mapped memory of errands of which more packets say nothing new for now.
-    settled: Box<[u64; SETTLED]>,
+    /// Errands of which more packets say nothing new for now.
+    settled: Settled,
     twins: Twins,
     paths: Paths,
     copies: Copies,
@@ -170,7 +166,7 @@ impl Cell {
             deadlines: Deadlines::new((rest / Deadlines::COST).clamp(1, contacts.capacity())),
             seen: vec![0; (share(SEEN_SHARE) / 8).max(1)],
             contacts,
-            settled: Box::new([0; SETTLED]),
+            settled: Settled::default(),
             twins: Twins::default(),
             paths: Paths::default(),
             copies: Copies::new(thresholds.copies),
@@ -216,7 +212,7 @@ impl Cell {
     #[inline]
     pub fn see(&mut self, sighting: Sighting<'_>) {
         let Sighting { observation: o, role, errand, .. } = sighting;
-        if self.is_settled(errand) {
+        if self.settled.holds(errand) {
             return;
         }
         self.advance(o.clock);
@@ -231,15 +227,9 @@ impl Cell {
             (_, Role::Sender) => self.sent(o),
             (_, Role::Receiver) => self.received(o),
         };
-        if let Some(place) = self.settled.get_mut(settled_at(errand)).filter(|_| is_settled && errand != 0) {
-            *place = errand;
+        if is_settled {
+            self.settled.add(errand);
         }
-    }
-
-    /// Whether more packets of an errand say nothing new.
-    #[inline]
-    fn is_settled(&self, errand: u64) -> bool {
-        errand != 0 && self.settled.get(settled_at(errand)) == Some(&errand)
     }
 
     /// Lets the clock go on to `now`.
@@ -292,9 +282,9 @@ impl Cell {
     fn give_up(&mut self, now: Time) {
         let Some(contact) = self.contacts.displaced.take() else { return };
         if contact.may_be_settled(now) {
-            self.settled.fill(0);
+            self.settled.clear();
         }
-        if contact.state == State::Pending {
+        if contact.state() == State::Pending {
             let door = contact.door();
             self.witnesses.tell(door.source, |w| w.lost(&door, contact.technique));
             let suspect = self.suspects.get_mut(door.source);

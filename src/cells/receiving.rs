@@ -25,9 +25,10 @@ impl Cell {
             return false;
         }
         let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
-        if let Some((slot, contact)) = self.contacts.find(&self.key, &asked, o.clock) {
-            let is_answer = contact.state.is_unanswered() && echoes(o, contact);
-            let is_known = is_answer || contact.state.is_answered();
+        if let Some(contact) = self.contacts.find(&self.key, &asked, o.clock) {
+            let (state, slot) = (contact.state(), contact.slot);
+            let is_answer = state.is_unanswered() && echoes(o, &contact);
+            let is_known = is_answer || state.is_answered();
             if is_answer {
                 self.answered(slot, &asked, Word::Open, o);
             }
@@ -58,11 +59,12 @@ impl Cell {
         }
         let Some((door, word)) = answer(o) else { return false };
         match self.contacts.find(&self.key, &door, o.clock) {
-            Some((slot, contact)) if contact.state.is_unanswered() && echoes(o, contact) => {
+            Some(contact) if contact.state().is_unanswered() && echoes(o, &contact) => {
+                let slot = contact.slot;
                 self.answered(slot, &door, word, o);
                 true
             }
-            Some((_, contact)) => contact.state.is_answered(),
+            Some(contact) => contact.state().is_answered(),
             None if o.kind == Kind::Tcp && word == Word::Closed => {
                 self.unasked_reset(o, &door);
                 false
@@ -88,8 +90,8 @@ impl Cell {
             return;
         }
         let door = Door { source: o.dst, target, port, protocol: TCP, incoming: false };
-        if let Some(Found::New(_, contact)) = self.contacts.find_or_insert(&self.key, &door, o.clock) {
-            contact.state = State::Promised;
+        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(&self.key, &door, o.clock) {
+            contact.turn(State::Promised);
             contact.marks = if bounces { Marks::BOUNCED } else { Marks::EXPECTED };
             contact.isn = o.src.as_v4().unwrap_or(0);
             self.give_up(o.clock);
@@ -98,14 +100,14 @@ impl Cell {
 
     /// A contact that was waiting, or thought silent, has its answer.
     pub(super) fn answered(&mut self, slot: Slot, door: &Door, word: Word, o: &Observation) {
-        let Some(contact) = self.contacts.at(slot) else { return };
-        let silent = matches!(contact.state, State::Silent | State::Claimed);
-        contact.state = match word {
+        let Some(mut contact) = self.contacts.at(slot) else { return };
+        let silent = matches!(contact.state(), State::Silent | State::Claimed);
+        contact.turn(match word {
             Word::Open => State::Open,
             Word::Closed => State::Closed,
             Word::Unreachable => State::Unreachable,
             Word::Traced => State::Traced,
-        };
+        });
         if word == Word::Unreachable && has_no_route(o) {
             contact.marks.set(Marks::NO_ROUTE);
         }
@@ -140,7 +142,7 @@ impl Cell {
         if o.flags & ACK != 0 || o.src_port >= FIRST_UNPRIVILEGED || o.dst_port < FIRST_UNPRIVILEGED {
             return;
         }
-        if let Some(Found::New(slot, contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
+        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
             contact.first = o.stamp;
             contact.technique = Technique::TcpAck;
             // It says the number that the probe acknowledged.
@@ -150,8 +152,8 @@ impl Cell {
             }
             contact.src_port = o.dst_port;
             contact.flags = ACK;
-            contact.state = State::Closed;
-            let contact = *contact;
+            contact.turn(State::Closed);
+            let (slot, contact) = (contact.slot, *contact);
             self.witnesses.tell(door.source, |w| w.knocked(Knock::of(&contact)));
             self.give_up(o.clock);
             self.conclude(slot, &contact, false, Moment::of(o));

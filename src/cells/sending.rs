@@ -52,28 +52,29 @@ impl Cell {
     pub(super) fn probe(&mut self, o: &Observation, technique: Technique) -> State {
         let door = door_of(o, technique);
         let mut before = Marks::default();
-        let (slot, contact) = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
-            Some(Found::New(slot, contact)) => (slot, contact),
+        let mut contact = match self.contacts.find_or_insert(&self.key, &door, o.clock) {
+            Some(Found::New(contact)) => contact,
             // Another way of knocking at a door that has been judged is a first contact of its own. And a probe that
             // died on the way has not knocked at all: else nobody would see the door of one who sends it ahead.
-            Some(Found::Known(slot, contact))
-                if contact.technique != technique && contact.state != State::Pending
-                    || contact.state == State::Traced =>
+            Some(Found::Known(mut contact))
+                if contact.technique != technique && contact.state() != State::Pending
+                    || contact.state() == State::Traced =>
             {
-                contact.state = State::Pending;
+                contact.turn(State::Pending);
                 before = Marks::AGAIN;
-                self.settled.fill(0);
-                (slot, contact)
+                self.settled.clear();
+                contact
             }
-            Some(Found::Known(slot, contact)) if contact.state == State::Promised => {
-                (contact.state, before) = (State::Pending, contact.marks);
+            Some(Found::Known(mut contact)) if contact.state() == State::Promised => {
+                contact.turn(State::Pending);
+                before = contact.marks;
                 if let (true, Some(by)) = (before.has(Marks::BOUNCED), (contact.isn != 0).then_some(contact.isn)) {
                     self.promised.prompt(o.src, Address::v4(by.to_be_bytes()).of_tenant(o.src.tenant()));
                 }
-                (slot, contact)
+                contact
             }
-            Some(Found::Known(_, contact)) => {
-                let state = contact.state;
+            Some(Found::Known(mut contact)) => {
+                let state = contact.state();
                 if contact.technique != technique || state.is_answered() || state == State::Claimed {
                     // Judged from the beginning of the window on: what is settled in it is not seen again.
                     let now = Time(o.clock.0 / ERRAND * ERRAND);
@@ -137,7 +138,8 @@ impl Cell {
         contact.marks = o.marks.with_sign(fingerprint::sign(o));
         contact.marks.set(before);
         self.senders.note(o);
-        self.witnesses.tell(o.src, |w| w.knocked(Knock::of(contact)));
+        let slot = contact.slot;
+        self.witnesses.tell(o.src, |w| w.knocked(Knock::of(&contact)));
         self.give_up(o.clock);
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
@@ -151,7 +153,7 @@ impl Cell {
     /// True when another would change nothing.
     pub(super) fn close(&mut self, o: &Observation) -> bool {
         let door = door_of(o, Technique::TcpSyn);
-        let Some((slot, contact)) = self.contacts.find(&self.key, &door, o.clock) else {
+        let Some(mut contact) = self.contacts.find(&self.key, &door, o.clock) else {
             // No connection that we know of. Towards a listener's port from a client's these may be probes.
             if is_reset_probe(o) {
                 self.probe(o, Technique::TcpOther);
@@ -164,7 +166,7 @@ impl Cell {
             return false;
         }
         let sent = o.tcp_seq.wrapping_sub(contact.isn).wrapping_sub(1);
-        let after = match contact.state {
+        let after = match contact.state() {
             // Of another connection to the same door, whose numbers are not known.
             State::Open | State::Closed if o.src_port != contact.src_port => return false,
             State::Open if o.flags & ACK == 0 => (sent == 0).then_some(After::Reset),
@@ -182,10 +184,10 @@ impl Cell {
             State::Pending | State::Silent
                 if o.flags & (ACK | RST) == ACK && (sent < WINDOW || o.tcp_seq.wrapping_sub(contact.echo) < WINDOW) =>
             {
-                let silent = contact.state == State::Silent;
+                let silent = contact.state() == State::Silent;
                 // Anybody can send this: what it is worth depends on whether answers are heard from there.
-                contact.state = State::Claimed;
-                let contact = *contact;
+                contact.turn(State::Claimed);
+                let (slot, contact) = (contact.slot, *contact);
                 if silent {
                     self.follow_up(door.source, &Knock::of(&contact), Moment::of(o));
                 } else {
@@ -197,22 +199,22 @@ impl Cell {
             _ => None,
         };
         if let Some(after) = after {
-            contact.state = match after {
+            contact.turn(match after {
                 After::Reset => State::Reset,
                 After::Empty => State::Emptied,
                 After::Ended => State::Ended,
                 _ => State::Completed,
-            };
+            });
             contact.echo = sent;
             if contact.marks.has(Marks::EXPECTED) && after != After::Reset {
                 return false;
             }
-            let knock = Knock::of(contact);
+            let knock = Knock::of(&contact);
             self.follow_up(door.source, &knock, Moment::of(o));
         } else if o.src_port == contact.src_port && !contact.marks.has(Marks::ASTRAY) {
             // It ends what had not begun, or with a number that is not the target's: as one who does not hear.
             contact.marks.set(Marks::ASTRAY);
-            if contact.state != State::Pending
+            if contact.state() != State::Pending
                 && let Some(suspect) = self.suspects.get_mut(o.src)
             {
                 suspect.came_back(Technique::TcpSyn, o.dst, door.port, Marks::ASTRAY);

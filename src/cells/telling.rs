@@ -27,11 +27,11 @@ use crate::{
 impl Cell {
     /// Time is up for an answer; true when it had not come.
     pub(super) fn fall_silent(&mut self, awaited: Awaited) -> bool {
-        let Some(contact) = self.contacts.at(awaited.slot) else { return false };
-        if contact.state != State::Pending || Awaited::mark(contact.first) != awaited.mark {
+        let Some(mut contact) = self.contacts.at(awaited.slot) else { return false };
+        if contact.state() != State::Pending || Awaited::mark(contact.first) != awaited.mark {
             return false;
         }
-        contact.state = State::Silent;
+        contact.turn(State::Silent);
         let contact = *contact;
         let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
         self.conclude(awaited.slot, &contact, false, moment);
@@ -66,7 +66,7 @@ impl Cell {
             };
             let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
             let earlier =
-                earlier.filter(|c| !matches!(c.state, State::Pending | State::Promised)).map(|c| Knock::of(c));
+                earlier.filter(|c| !matches!(c.state(), State::Pending | State::Promised)).map(|c| Knock::of(&c));
             let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
             if let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) {
                 suspect.knock(earlier, moment.clock, &self.key, &self.thresholds);
@@ -213,7 +213,7 @@ pub(super) fn introduce(scan: &mut Scan, source: Address, senders: &Senders, con
     let Some(&target) = scan.evidence.target_sample.first().filter(|_| scan.mac != [0; 6]) else { return };
     let asked = Door { source, target, port: 0, protocol: ARP, incoming: false };
     scan.evidence.neighbour |=
-        contacts.peek(key, &asked).is_some_and(|c| c.state.is_answered() && c.isn == tail(scan.mac));
+        contacts.peek(key, &asked).is_some_and(|c| c.state().is_answered() && c.isn == tail(scan.mac));
 }
 
 pub(super) fn drawn_up(

@@ -7,7 +7,11 @@
 //! that goes on draws again with each. Nothing here ranks: all that a lone knock says can be forged.
 //! Must not know what a contact is.
 
-use crate::{cells::contacts::Slot, decode::Address, dispatch::Key};
+use crate::{
+    cells::{contacts::Slot, near},
+    decode::Address,
+    dispatch::Key,
+};
 
 /// Places of a bucket that go by age, the newest first.
 const RECENT: usize = 2;
@@ -52,9 +56,19 @@ impl Waiting {
         Self { buckets: vec![Bucket::default(); buckets] }
     }
 
+    fn at(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+    }
+
     fn bucket(&mut self, hash: u64) -> Option<&mut Bucket> {
-        let at = ((hash >> 32) * self.buckets.len() as u64) >> 32;
-        self.buckets.get_mut(at as usize)
+        let at = self.at(hash);
+        self.buckets.get_mut(at)
+    }
+
+    /// Has the place fetched where a source would wait.
+    #[inline]
+    pub(super) fn bring(&self, key: &Key, source: Address) {
+        self.buckets.get(self.at(place(key, source))).into_iter().for_each(near::bring);
     }
 
     /// Takes out the lone knock of a source.

@@ -1,7 +1,7 @@
 //! Sorts a piece's observations by the cells that own them.
 //!
-//! In: the observations of one piece, in order. Out: for each cell the references to its own,
-//! in the same order. Each packet goes to the cells of its ends (`owner.rs`). A reference carries its
+//! In: the observations of one piece, in order. Out: for each cell the leads to its own,
+//! in the same order. Each packet goes to the cells of its ends (`owner.rs`). A lead carries its
 //! errand: most evidence belongs to honest traffic on doors that are known, and the cell then need not
 //! even fetch the observation. Buffers are reused: nothing is allocated once they have grown.
 //! Must not know what an observation means to a cell.
@@ -30,12 +30,26 @@ pub const WINDOW: i64 = 16 * Time::SECOND;
 /// The number behind the last cell's.
 const NOBODY: u16 = CELLS as u16;
 
-/// A reference to an observation of the piece.
+/// A lead to an observation, for one of its owners. Small, for of most packets a cell sees no more than this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Reference {
-    /// Its place, with the role in the lowest bit.
+pub struct Lead {
+    /// See [`Sighting::errand`].
+    pub errand: u64,
+    /// Its place among the observations, with the role in the lowest bit.
     place: u32,
-    errand: u64,
+    /// See [`Lead::of_list`].
+    pub list: u16,
+    /// The cell.
+    pub cell: u8,
+}
+
+impl Lead {
+    /// The same, of the observations with this number: for whoever has several lists of them.
+    #[inline]
+    #[must_use]
+    pub fn of_list(self, list: u16) -> Self {
+        Self { list, ..self }
+    }
 }
 
 /// What a cell is shown of a packet.
@@ -72,8 +86,8 @@ pub struct Scattered {
     pub observations: Vec<Observation>,
     /// What those of them that are [`Marks::TUNNELLED`] came through, by their `seq`, in the same order.
     pub tunnels: Vec<(u64, Tunnel)>,
-    references: Vec<Reference>,
-    /// Where each cell's references begin; one more for the end.
+    leads: Vec<Lead>,
+    /// Where each cell's leads begin; one more for the end.
     starts: Vec<u32>,
     /// The two cells of each observation, kept between the passes of the sort; [`NOBODY`] where one has no use for it.
     owners: Vec<([u16; 2], [u64; 2])>,
@@ -81,8 +95,8 @@ pub struct Scattered {
 
 impl Default for Scattered {
     fn default() -> Self {
-        let (observations, tunnels, references, owners) = Default::default();
-        Self { observations, tunnels, references, starts: vec![0; CELLS + 1], owners }
+        let (observations, tunnels, leads, owners) = Default::default();
+        Self { observations, tunnels, leads, starts: vec![0; CELLS + 1], owners }
     }
 }
 
@@ -91,12 +105,11 @@ impl Scattered {
     pub fn clear(&mut self) {
         self.observations.clear();
         self.tunnels.clear();
-        self.references.clear();
         self.owners.clear();
         self.starts.fill(0);
     }
 
-    /// Sorts the references: a counting sort, two passes, no comparison.
+    /// Sorts the leads: a counting sort, two passes, no comparison.
     pub fn sort(&mut self, key: &Key) {
         // One more than there are cells: what nobody has a use for comes behind all that somebody has.
         let mut next = [0_u32; CELLS + 1];
@@ -122,13 +135,15 @@ impl Scattered {
             total += *n;
             *n = *start;
         }
-        self.references.clear();
-        self.references.resize(total as usize, Reference::default());
+        // What is left of larger pieces before is behind the last cell's: nobody looks there.
+        if self.leads.len() < total as usize {
+            self.leads.resize(total as usize, Lead::default());
+        }
         for (index, &(cells, errands)) in self.owners.iter().enumerate() {
             for (role, (cell, errand)) in cells.into_iter().zip(errands).enumerate() {
                 let at = slot(&mut next, cell) as usize;
-                if let Some(reference) = self.references.get_mut(at) {
-                    *reference = Reference { place: (index as u32) << 1 | role as u32, errand };
+                if let Some(lead) = self.leads.get_mut(at) {
+                    *lead = Lead { errand, place: (index as u32) << 1 | role as u32, list: 0, cell: cell as u8 };
                 }
             }
         }
@@ -140,17 +155,28 @@ impl Scattered {
         self.starts.get(cell) == self.starts.get(cell + 1)
     }
 
-    /// What one cell owns of the piece, in order.
-    pub fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
+    /// Leads to what one cell owns of the piece, in order.
+    #[must_use]
+    pub fn leads(&self, cell: usize) -> &[Lead] {
         let range = match self.starts.get(cell..=cell + 1) {
             Some(&[start, end]) => start as usize..end as usize,
             _ => 0..0,
         };
-        self.references.get(range).unwrap_or_default().iter().filter_map(|&Reference { place, errand }| {
-            let role = if place & 1 == 0 { Role::Sender } else { Role::Receiver };
-            let observation = self.observations.get((place >> 1) as usize)?;
-            Some(Sighting { observation, role, errand, tunnels: &self.tunnels })
-        })
+        self.leads.get(range).unwrap_or_default()
+    }
+
+    /// What one of its leads refers to.
+    #[inline]
+    #[must_use]
+    pub fn sighting(&self, &Lead { place, errand, .. }: &Lead) -> Option<Sighting<'_>> {
+        let role = if place & 1 == 0 { Role::Sender } else { Role::Receiver };
+        let observation = self.observations.get((place >> 1) as usize)?;
+        Some(Sighting { observation, role, errand, tunnels: &self.tunnels })
+    }
+
+    /// What one cell owns of the piece, in order.
+    pub fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
+        self.leads(cell).iter().filter_map(|lead| self.sighting(lead))
     }
 }
 

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use crate::{
-    cells::Cell,
+    cells::Evidence,
     correlate::{Finding, reference::Reference, talk::Heard},
     decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel, transport::protocol},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
-    dispatch::{Key, Scattered, Sighting},
+    dispatch::{Key, Lead, Scattered, Sighting},
     engine::counts::Counts,
     source::{Batch, Filter, Frame, LinkType, Piece, Time},
 };
@@ -182,16 +182,27 @@ impl Work {
         }
     }
 
-    /// Shows a cell, the one of this number, what it owns of the piece, in order.
-    pub fn show(&self, number: usize, cell: &mut Cell) {
+    /// Hands out the leads that a cell has of the piece, which is the `piece`th of its batch, in order.
+    #[inline]
+    fn each(&self, cell: usize, piece: usize, take: &mut impl FnMut(Lead)) {
+        let of = |rebuilt: bool| {
+            let number = (piece << 1 | usize::from(rebuilt)) as u16;
+            let scattered = if rebuilt { &self.rebuilt } else { &self.scattered };
+            scattered.leads(cell).iter().map(move |lead| lead.of_list(number))
+        };
         // Of most cells no datagram came in fragments, and there is nothing to merge.
-        let merged = (!self.rebuilt.is_empty(number)).then(|| self.of(number));
-        let alone = merged.is_none().then(|| self.scattered.of(number));
-        alone.into_iter().flatten().chain(merged.into_iter().flatten()).for_each(|sighting| cell.see(sighting));
+        if self.rebuilt.is_empty(cell) {
+            of(false).for_each(take);
+        } else {
+            let place = |lead: &Lead| self.sighting(lead).map_or(0, |sighting| sighting.observation.seq);
+            merge(of(false), of(true), place).for_each(take);
+        }
     }
 
-    fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
-        merge(self.scattered.of(cell), self.rebuilt.of(cell), |sighting| sighting.observation.seq)
+    #[inline]
+    fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
+        let scattered = if lead.list & 1 == 0 { &self.scattered } else { &self.rebuilt };
+        scattered.sighting(lead)
     }
 
     /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
@@ -280,6 +291,18 @@ impl Lot {
     }
 }
 
+impl Evidence for Lot {
+    #[inline]
+    fn each(&self, cell: usize, mut take: impl FnMut(Lead)) {
+        self.done().iter().zip(0..).for_each(|(work, piece)| work.each(cell, piece, &mut take));
+    }
+
+    #[inline]
+    fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
+        self.works.get(usize::from(lead.list >> 1))?.sighting(lead)
+    }
+}
+
 /// What defragment warns of, among the findings.
 pub fn found(Warning { clock, seq, event }: Warning) -> Finding {
     Finding { order: (clock, seq.unwrap_or_default()), seq, event }
@@ -332,7 +355,10 @@ mod tests {
         let mut shown = Vec::new();
         for cell in 0..CELLS {
             for work in lot.done() {
-                let sent = work.of(cell).filter(|sighting| sighting.role == Role::Sender);
+                let mut list = Vec::new();
+                work.each(cell, 0, &mut |lead| list.push(lead));
+                let sightings = list.iter().filter_map(|lead| work.sighting(lead));
+                let sent = sightings.filter(|sighting| sighting.role == Role::Sender);
                 shown.extend(sent.map(|sighting| sighting.observation.seq));
             }
         }

@@ -16,7 +16,7 @@ use std::{
 use tripline_plugin::Event;
 
 use crate::{
-    cells::{Cell, Losses},
+    cells::{self, Cell, Losses},
     correlate::{Correlate, Finding, reference::Reference, talk::Heard},
     defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
     dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
@@ -135,7 +135,7 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
             let together = cells.len().div_ceil(plan.shards * 4).max(1);
             for (n, part) in cells.chunks_mut(together).enumerate() {
                 let decoded = &decoded;
-                jobs.spawn(move || see(part, n * together, decoded));
+                jobs.spawn(move || cells::see(part, n * together, decoded, decoded.batch.clock.now()));
             }
             let (batch, work) = fresh.work();
             for (piece, work) in work {
@@ -207,17 +207,6 @@ fn prepare(filter: &mut Filter, batch: &Batch, sink: &mut dyn Sink) {
         && let Some(path) = batch.origin_of(piece.first_seq)
     {
         sink.unknown_link(path, piece.first_number, &reason);
-    }
-}
-
-/// Runs some cells, of which the first has the number `first`, over a decoded batch.
-fn see(cells: &mut [Cell], first: usize, lot: &Lot) {
-    for (cell, number) in cells.iter_mut().zip(first..) {
-        for work in lot.done() {
-            work.show(number, cell);
-        }
-        // Without frames, too: time goes on while a wire is silent.
-        cell.advance(lot.batch.clock.now());
     }
 }
 
