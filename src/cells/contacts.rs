@@ -7,15 +7,20 @@
 //! Must not know how contacts are judged.
 //! Read next: `outcome.rs` (how answers are read), `mod.rs` (who asks).
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cells::technique::Technique,
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Marks},
     dispatch::{Key, WINDOW},
     source::Time,
 };
 
 /// What became of a first contact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// No answer yet.
     Pending,
@@ -75,7 +80,7 @@ pub struct Door {
 }
 
 /// A first contact. One cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub struct Contact {
     source: Address,
@@ -173,7 +178,7 @@ fn window(now: Time) -> u32 {
 const WAYS: usize = 8;
 
 /// Where a contact lies in the table, until it is given up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot(u32);
 
 /// The table.
@@ -273,6 +278,22 @@ impl Contacts {
     pub fn at(&mut self, Slot(slot): Slot) -> Option<&mut Contact> {
         let slot = slot as usize;
         self.entries.get_mut(slot / WAYS)?.get_mut(slot % WAYS)
+    }
+}
+
+impl Kept for Contacts {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { tags, entries, lost, displaced } = self;
+        to.put(tags.as_slice())?;
+        to.put(entries.as_slice())?;
+        to.put(&(lost, displaced))
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.tags)?;
+        from.fill(&mut self.entries)?;
+        (self.lost, self.displaced) = from.take()?;
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod copies;
 pub mod deadlines;
 pub mod distinct;
 pub mod evidence;
+mod kept;
 pub mod knock;
 pub mod outcome;
 pub mod paths;

@@ -6,7 +6,10 @@
 //! each other within milliseconds.
 //! Source: nmap's decoy loop as `docs/DETECTION.md` describes it. Must not know who is guilty.
 
+use std::io;
+
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     dispatch::Key,
 };
@@ -36,5 +39,15 @@ impl Twins {
         }
         *known = (probe, o.src);
         None
+    }
+}
+
+impl Kept for Twins {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.put(self.0.as_slice())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.0)
     }
 }

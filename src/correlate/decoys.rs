@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Counted, Decoy, Trust},
@@ -26,7 +27,7 @@ const SETS: usize = 256;
 const MEMBERS: usize = 129;
 
 /// What is known of one member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Member {
     source: Address,
     /// It reset doors that had answered, or completed handshakes: it gets our answers.
@@ -37,7 +38,7 @@ struct Member {
 }
 
 /// Sources that send the same probes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Set {
     /// In order of first sight.
     members: Vec<Member>,

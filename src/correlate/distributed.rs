@@ -11,6 +11,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{Event, event::Counted};
 
 use crate::{
@@ -65,7 +66,7 @@ pub enum Due {
 }
 
 /// Sources with few doors each of one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Crowd {
     sources: HashSet,
     sample: Vec<Address>,

@@ -6,6 +6,7 @@
 //! flooded door cannot be pushed out by others that are not.
 //! Source: Metwally et al. 2005 (space saving). Must not know of scans. Read next: `surge.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Anomaly, EventType},
@@ -22,7 +23,7 @@ pub use crate::cells::SAMPLED;
 /// Doors that are counted at a time.
 const DOORS: usize = 256;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Door {
     target: Address,
     port: u16,

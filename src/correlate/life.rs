@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     event::{Kind, Phase},
     identity::identity,
@@ -15,7 +16,7 @@ use tripline_plugin::{
 use crate::{cells::technique::Technique, decode::Address, dispatch::Key, source::Time};
 
 /// A scan that has been reported.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Life {
     /// Its identity, the same in every run.
     pub id: String,
@@ -63,7 +64,7 @@ pub struct Lives(HashMap<Who, Life, FixedState>);
 pub type Who = (Address, Technique, Role);
 
 /// What an address is to a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// Its source.
     Source,

@@ -7,6 +7,7 @@
 //! Scans that showed that they get answers (`reacted`, `confirmed`) are never asked about. Must not judge.
 //! Source: DESIGN section 2; the number is in `presets/tripline.rs`. Read next: `surge.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Anomaly, EventType},
@@ -26,7 +27,7 @@ const SIZES: usize = 6;
 const CONVICTED: usize = 1 << 15;
 
 /// Whom the scans of a window are against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Targets {
     /// There was none.
     #[default]

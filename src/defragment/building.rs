@@ -6,10 +6,12 @@
 //! Source: RFC 791 section 3.2, RFC 815; RFC 5722 and 8200 section 4.5 for IPv6.
 //! Read next: `mod.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fragment, Header, Loss, Overlap, resolve::resolve};
 
 /// A fragment as it is kept.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Part {
     start: u32,
     end: u32,
@@ -20,7 +22,7 @@ struct Part {
 }
 
 /// The parts so far.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Building {
     /// The first fragment's, once it is here.
     pub(super) header: Header,

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Counts, Fragment, Header, Limits, Loss,
     building::Building,
@@ -16,7 +18,7 @@ use super::{
 use crate::{decode::Address, source::Time};
 
 /// What makes fragments belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Key {
     src: Address,
     dst: Address,
@@ -42,7 +44,7 @@ impl Key {
 /// When a datagram's time is up, and a number of its own: their order is that in which they go.
 type Due = (Time, u64);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Datagram {
     due: Due,
     building: Building,

@@ -10,6 +10,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::recent::{Fades, Recent};
 use crate::{
     decode::{Address, Kind, Observation},
@@ -28,7 +30,7 @@ const RST: u8 = 4;
 const ACK: u8 = 16;
 
 /// One TCP connection, as the one sees it who began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Connection {
     pub(super) client: Address,
     pub(super) server: Address,
@@ -37,7 +39,7 @@ pub(super) struct Connection {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Outcome {
     /// The server sent SYN and ACK.
     Accepted,
@@ -66,7 +68,7 @@ pub(super) struct Ended {
     pub(super) by: Option<Observation>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     #[default]
     New,
@@ -75,7 +77,7 @@ enum State {
     Over,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Attempt {
     state: State,
     began: Time,
@@ -89,7 +91,7 @@ impl Fades for Attempt {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Deadline {
     due: Time,
     connection: Connection,

@@ -17,6 +17,7 @@
 //! Source: the behaviour and the defaults (`scan_num_hosts` 256, `scan_num_ports` 10, `scan_delay` 3000) of
 //! libnids 1.26. Read next: `snort/mod.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::Event;
 
 use super::alarm::{Alarm, Found, distinct, exact_ports, exactly, shape, silent};
@@ -43,7 +44,7 @@ const ACK: u8 = 16;
 type Pair = (Address, u16, u8);
 
 /// What is known of a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Host {
     source: Address,
     /// When it sent last, in milliseconds: 32 bits, as the original has it.

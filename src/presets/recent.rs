@@ -9,6 +9,7 @@
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
 
 use crate::source::Time;
 
@@ -26,7 +27,7 @@ pub(super) trait Fades: Copy + Default {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
     key: K,
     value: V,

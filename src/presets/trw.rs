@@ -19,6 +19,7 @@
 //! Testing", 2004; the times after which things are forgotten are those of Bro's script `trw` (2006).
 //! Read next: `attempts.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Answers, Counted, Event, Kind, Ports};
 
 use super::{
@@ -56,7 +57,7 @@ const CONTACTS: usize = 131_072;
 const SAMPLE: usize = 8;
 
 /// Whether a host was already told to have failed, and to have answered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Contact {
     failed: bool,
     answered: bool,
@@ -69,7 +70,7 @@ impl Fades for Contact {
 }
 
 /// What is known of a source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Walk {
     odds: f64,
     /// A verdict was reached, one way or the other.

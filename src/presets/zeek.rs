@@ -13,6 +13,7 @@
 //! Source: Zeek's `scripts/policy/misc/scan.zeek` (deprecated by its authors for its use of memory) and the
 //! default `Notice::default_suppression_interval`. Read next: `attempts.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Answers, Event, Kind};
 
 use super::{
@@ -84,7 +85,7 @@ impl<T: Copy + Default + PartialEq, const N: usize> Failures<T, N> {
 }
 
 /// A notice that was given: to a source, of a kind.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Given;
 
 impl Fades for Given {

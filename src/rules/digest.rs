@@ -9,6 +9,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Anomaly, Event, EventType, Severity};
 
 use super::{
@@ -31,7 +32,7 @@ pub struct Digests {
 /// When its window is over, the number of the rule, whose window it is. The first one is due first.
 type Key = (i64, usize, Option<IpAddr>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Held {
     events: u64,
     by_severity: BTreeMap<Severity, u64>,

@@ -11,6 +11,8 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
+
 /// `limit = { events = 20, per = "1m", by = "source" }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -47,7 +49,7 @@ pub struct Windows {
     swept: i64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Window {
     start: i64,
     per: i64,

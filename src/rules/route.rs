@@ -14,6 +14,7 @@ use std::{
 };
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Event, Phase, Scan, Severity};
 
 use super::{
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// Outputs by their numbers in [`Rules::outputs`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutputSet(u64);
 
 impl OutputSet {

@@ -38,6 +38,8 @@ pub mod write;
 
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 pub use archive::{Archive, LeftOut, Order};
 pub use clock::{Clock, Time};
 pub use filter::{Filter, FilterError};
@@ -46,7 +48,7 @@ pub use live::Live;
 pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkType(pub u32);
 
 /// One frame as it lies in a batch.
@@ -69,7 +71,7 @@ pub struct Frame<'a> {
 }
 
 /// A pcapng interface, or the one of a pcap file, as far as walking needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
     /// What its frames begin with.
     pub link: LinkType,
@@ -82,7 +84,7 @@ pub struct Interface {
 }
 
 /// The unit of a stamp (`if_tsresol`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Units {
     /// 10^-n seconds.
     Decimal(u8),

@@ -8,6 +8,8 @@
 //! Source: the behaviour of Snort 3's `stream`, `stream_tcp` (180 s), `stream_udp` (30 s), `stream_ip` (60 s).
 //! Read next: `tracker.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::recent::{Fades, Recent};
 use crate::{
     decode::{Address, Observation},
@@ -27,7 +29,7 @@ const UDP: u8 = 17;
 type Ends = ((Address, u16), (Address, u16), u8);
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     #[default]
     New,
@@ -43,7 +45,7 @@ enum Stage {
     Established,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Flow {
     stage: Stage,
     /// The first of the two ends began.

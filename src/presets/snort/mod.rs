@@ -26,6 +26,7 @@ mod flows;
 mod levels;
 mod tracker;
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Counted, Event, Ports};
 
 use super::{
@@ -52,7 +53,7 @@ const NO_PORT: u8 = 3;
 const FILTERED: u8 = 13;
 
 /// Whose counts: of what, and whether as the one that scans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Who {
     what: What,
     scans: bool,
@@ -60,7 +61,7 @@ struct Who {
 }
 
 /// What is scanned for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum What {
     Tcp,
     Udp,
