@@ -6,7 +6,7 @@
 //! Bounded: so many sets of so many members; beyond that a source stands for itself.
 //! Source: DESIGN section 2 (`decoy`); the exact test is in `cells/twins.rs`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use tripline_plugin::{
 
 use crate::{
     cells::{evidence::SAMPLE, report::Suspicion},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::Address,
     dispatch::Key,
 };
@@ -151,6 +152,27 @@ impl Decoys {
         };
         scan.reason = format!("the same packets under {} addresses; {}", others + 1, scan.reason);
         scan.decoy = Some(Decoy { likely_source: likely.map(|member| member.source.ip()), reason });
+    }
+}
+
+impl Kept for Decoys {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Who is of which set follows from the sets.
+        let Self { of: _, sets, next } = self;
+        to.list(sets.iter())?;
+        to.put(next)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        for (number, set) in from.list::<Vec<(u64, Set)>>(SETS)? {
+            if set.members.len() > MEMBERS {
+                return Err(Unfit::Damaged);
+            }
+            self.of.extend(set.members.iter().map(|member| (member.source, number)));
+            self.sets.insert(number, set);
+        }
+        self.next = from.take()?;
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! A scan is one object whatever the number of its packets: key (source, technique).
 //! Bounded by what cells hold: each life ends when its cell gives up or ends the scan.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use foldhash::quality::FixedState;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,13 @@ use tripline_plugin::{
     identity::identity,
 };
 
-use crate::{cells::technique::Technique, decode::Address, dispatch::Key, source::Time};
+use crate::{
+    cells::technique::Technique,
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Address,
+    dispatch::Key,
+    source::Time,
+};
 
 /// A scan that has been reported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,6 +66,9 @@ impl Life {
 #[derive(Debug)]
 pub struct Lives(HashMap<Who, Life, FixedState>);
 
+/// Lives that a state may hold: cells bound them, and no memory has as many.
+const LIVES: usize = 1 << 24;
+
 /// Whose life, and by which technique.
 pub type Who = (Address, Technique, Role);
 
@@ -103,6 +112,18 @@ impl Lives {
     pub fn end(&mut self, who: Who, kind: Kind, doors: u64) -> Option<(Phase, Life)> {
         let mut life = self.0.remove(&who)?;
         Some((Phase::End, life.next(kind, doors)))
+    }
+}
+
+impl Kept for Lives {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.list(self.0.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let lives = from.list::<Vec<(Who, Life)>>(LIVES)?;
+        self.0.extend(lives);
+        Ok(())
     }
 }
 

@@ -21,6 +21,9 @@ struct Part {
     known: Box<[u8]>,
 }
 
+/// No fragment ends behind it.
+const LONGEST: u32 = 1 << 17;
+
 /// The parts so far.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Building {
@@ -54,6 +57,18 @@ impl Building {
             total: None,
             buried: false,
         }
+    }
+
+    /// Whether its parts can be parts of one datagram: what was read from a file may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let fits = |part: &Part| {
+            part.start <= part.end && part.end <= self.reach && part.known.len() <= (part.end - part.start) as usize
+        };
+        let reach = self.parts.iter().map(|part| part.end).max();
+        self.reach <= LONGEST
+            && reach.is_none_or(|reach| reach == self.reach)
+            && self.parts.iter().all(fits)
+            && self.parts.is_sorted_by_key(|part| part.start)
     }
 
     /// How many fragments it holds.

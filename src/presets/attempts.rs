@@ -8,12 +8,13 @@
 //! Source: Zeek's TCP analyzer (`tcp_attempt_delay` 5 s) and its events `connection_attempt`,
 //! `connection_rejected`, `connection_reset`, `connection_established`. Read next: `trw.rs`, `zeek.rs`.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io};
 
 use serde::{Deserialize, Serialize};
 
 use super::recent::{Fades, Recent};
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Kind, Observation},
     source::Time,
 };
@@ -220,6 +221,22 @@ impl Attempts {
 
 fn connection(client: Address, server: Address, client_port: u16, server_port: u16) -> Connection {
     Connection { client, server, client_port, server_port }
+}
+
+impl Kept for Attempts {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { telling: _, connections, deadlines, cut_short } = self;
+        connections.keep(to)?;
+        to.put(deadlines)?;
+        to.put(cut_short)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.connections.resume(from)?;
+        self.deadlines = from.list(CONNECTIONS)?;
+        self.cut_short = from.take()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@
 //! Testing", 2004; the times after which things are forgotten are those of Bro's script `trw` (2006).
 //! Read next: `attempts.rs`.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Answers, Counted, Event, Kind, Ports};
 
@@ -28,6 +30,7 @@ use super::{
     recent::{Fades, Recent},
 };
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     source::Time,
 };
@@ -214,6 +217,21 @@ impl Walk {
             ),
         };
         alarm.event(ended.by.as_ref())
+    }
+}
+
+impl Kept for TrwState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { attempts, contacts, walks } = self;
+        attempts.keep(to)?;
+        contacts.keep(to)?;
+        walks.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.attempts.resume(from)?;
+        self.contacts.resume(from)?;
+        self.walks.resume(from)
     }
 }
 

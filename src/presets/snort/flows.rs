@@ -8,10 +8,13 @@
 //! Source: the behaviour of Snort 3's `stream`, `stream_tcp` (180 s), `stream_udp` (30 s), `stream_ip` (60 s).
 //! Read next: `tracker.rs`.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::recent::{Fades, Recent};
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     source::Time,
 };
@@ -183,6 +186,17 @@ fn ends(packet: &Observation, protocol: u8) -> (Ends, bool) {
     let port = |port| if has_ports { port } else { 0 };
     let (from, to) = ((packet.src, port(packet.src_port)), (packet.dst, port(packet.dst_port)));
     if from <= to { ((from, to, protocol), true) } else { ((to, from, protocol), false) }
+}
+
+impl Kept for Flows {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { table } = self;
+        table.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.table.resume(from)
+    }
 }
 
 #[cfg(test)]

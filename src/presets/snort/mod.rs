@@ -26,6 +26,8 @@ mod flows;
 mod levels;
 mod tracker;
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Counted, Event, Ports};
 
@@ -34,6 +36,7 @@ use super::{
     recent::Recent,
 };
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Kind, Observation, describe},
     source::Time,
 };
@@ -222,6 +225,19 @@ impl SnortState {
             ),
         };
         alarm.event(Some(packet))
+    }
+}
+
+impl Kept for SnortState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { level: _, flows, trackers } = self;
+        flows.keep(to)?;
+        trackers.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.flows.resume(from)?;
+        self.trackers.resume(from)
     }
 }
 
