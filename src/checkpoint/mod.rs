@@ -31,7 +31,7 @@ pub trait Kept {
 }
 
 /// Why a state cannot be taken up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// The bytes are not what a state has at this place.
     #[error("it is damaged")]
@@ -39,6 +39,9 @@ pub enum Unfit {
     /// A table has another size than this run's, or numbers contradict each other.
     #[error("it does not fit: {0}")]
     Other(&'static str),
+    /// The input cannot be read from there on, in words.
+    #[error("{0}")]
+    Input(String),
 }
 
 /// Bytes that are gathered before they are handed on.

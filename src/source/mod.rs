@@ -18,6 +18,7 @@ mod flaw;
 mod gather;
 mod input;
 pub mod interfaces;
+mod listed;
 pub mod live;
 mod lz4;
 mod magic;
@@ -36,14 +37,17 @@ mod walk;
 mod window;
 pub mod write;
 
-use std::{fmt, ops::Range, path::Path, sync::Arc};
+use std::{fmt, io, ops::Range, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Reader, Unfit, Writer};
 
 pub use archive::{Archive, LeftOut, Order};
 pub use clock::{Clock, Time};
 pub use filter::{Filter, FilterError};
 pub use find::Passed;
+pub use listed::Listed;
 pub use live::Live;
 pub use window::Window;
 
@@ -264,4 +268,20 @@ impl fmt::Display for Trouble {
 pub trait Source: Send {
     /// Fills `batch` anew: clears it, keeps its buffers. Never splits a record.
     fn pull(&mut self, batch: &mut Batch) -> Pull;
+
+    /// Writes down where it stands, between two batches.
+    ///
+    /// # Errors
+    /// It cannot be taken up where it stands, or what the writer says.
+    fn keep(&self, _to: &mut Writer<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Goes where an earlier one of the same input stood.
+    ///
+    /// # Errors
+    /// It cannot, or the state does not fit.
+    fn resume(&mut self, _from: &mut Reader<'_>) -> Result<(), Unfit> {
+        Err(Unfit::Other("this input cannot be taken up"))
+    }
 }
