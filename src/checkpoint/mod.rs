@@ -112,6 +112,12 @@ impl<'a> Reader<'a> {
         self.bytes.is_empty()
     }
 
+    /// Bytes that are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Reads a value of bounded size: no vector may be in it but such as bound themselves (`roomy.rs`) or are read
     /// from as many bytes as they take.
     ///

@@ -33,13 +33,13 @@ mod resolve;
 mod samples;
 mod waiting;
 
+use std::io;
+
 pub use alarm::{Alarm, Contradiction, Warning, Words};
 pub use fragment::{Datagram, Fragment, Header};
 pub use limits::Limits;
 pub use loss::{Counts, Loss};
 pub use overlap::{Overlap, Policies};
-
-use std::io;
 
 use building::Building;
 use waiting::{Key, Waiting};

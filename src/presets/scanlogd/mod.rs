@@ -27,10 +27,10 @@ mod flood;
 mod report;
 mod table;
 
+use std::io;
+
 pub use entry::Entry;
 pub use report::Report;
-
-use std::io;
 
 use entry::Probe;
 use flood::{Flood, Line};
