@@ -105,7 +105,7 @@ impl<'a> Resuming<'a> {
         let wrong = |why: &str, hint: &str| {
             Diagnostics::from(Diagnostic::new(format!("--resume {}: {why}", path.display())).hint(hint))
         };
-        let mut found = Found::at(path, job.plan.memory).map_err(|why| wrong(&why, "remove it to begin anew"))?;
+        let mut found = Found::at(path, job.plan.memory).map_err(|no| wrong(&no.why, no.hint))?;
         let mut conditions = conditions(args, job, span);
         let archive = match &found {
             None => Archive::open(&args.paths, args.order.into(), sizes),

@@ -20,6 +20,8 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,10 @@ use crate::{
 /// What a state begins with. The number goes up when something is kept in another way within a version.
 const MAGIC: &[u8; 18] = b"TRIPLINE STATE 1\r\n";
 
+/// How often, and how long, it is waited for a run that was killed just now.
+const GOING: u32 = 30;
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// Bytes of the checksum.
 const CHECKSUM: usize = 32;
 
@@ -40,8 +46,9 @@ const CHECKSUM: usize = 32;
 /// memory, what has a size of its own takes less than this.
 const LONGEST: u64 = 512 << 20;
 
-/// Input between two states, unpacked. To write one costs some hundredths of a second for each 10 MiB of tables.
-pub const EVERY: u64 = 4 << 30;
+/// Records between two states, unpacked. Measured: with 64 MiB of tables one costs a tenth of a second, mostly for the disk, and on
+/// the same two cores as much is read in six seconds.
+pub const EVERY: u64 = 2 << 30;
 
 /// How far the run of a state has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +96,33 @@ fn shown(value: &str) -> String {
     if value.is_empty() { "none".to_owned() } else { format!("`{value}`") }
 }
 
+/// Why a state cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// In words that follow its name.
+    pub why: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl From<String> for Unusable {
+    fn from(why: String) -> Self {
+        Self { why, hint: "remove it to begin anew" }
+    }
+}
+
+/// Whether nobody else has a state, or soon nobody will: a killed program needs a moment to be gone.
+fn is_free(file: &File) -> bool {
+    let taken = || matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    for _ in 0..GOING {
+        if !taken() {
+            return true;
+        }
+        thread::sleep(MOMENT);
+    }
+    !taken()
+}
+
 /// A state that was found.
 #[derive(Debug)]
 pub struct Found {
@@ -107,32 +141,34 @@ impl Found {
     /// The state at `path`, if there is one. `memory`: bytes of the tables of this run.
     ///
     /// # Errors
-    /// It cannot be used, in words that follow its name.
-    pub fn at(path: &Path, memory: usize) -> Result<Option<Self>, String> {
+    /// It cannot be used.
+    pub fn at(path: &Path, memory: usize) -> Result<Option<Self>, Unusable> {
         let mut lock = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(|error| error.to_string())?,
         };
         let meta = lock.metadata().map_err(|error| error.to_string())?;
         if !meta.is_file() {
-            return Err("it is no file".into());
+            return Err(Unusable { why: "it is no file".into(), hint: "name another file" });
         }
         let mut magic = [0; MAGIC.len()];
         if lock.read_exact(&mut magic).is_err() || &magic != MAGIC {
-            return Err("it is no state of this program, and is left alone".into());
+            let why = "it is no state of this program, and is left alone".into();
+            return Err(Unusable { why, hint: "name another file, or move that one away" });
         }
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err("another run is writing it".into());
+        if !is_free(&lock) {
+            let why = "another run is at work with it".into();
+            return Err(Unusable { why, hint: "wait for its end, or give each run a state of its own" });
         }
         let most = LONGEST.saturating_add(4_u64.saturating_mul(memory as u64));
         if meta.len() > most {
-            return Err(format!("it is damaged: {} bytes are more than a state can have", meta.len()));
+            return Err(Unusable::from(format!("it is damaged: {} bytes are more than a state can have", meta.len())));
         }
         let mut bytes = magic.to_vec();
         Read::by_ref(&mut lock).take(most).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or("it is damaged or cut")?;
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| "it is damaged or cut".to_owned())?;
         if Sha256::digest(body).as_slice() != checksum {
-            return Err("it is damaged or cut".into());
+            return Err(Unusable::from("it is damaged or cut".to_owned()));
         }
         let length = body.len();
         bytes.truncate(length);
@@ -336,7 +372,7 @@ mod tests {
             damaged[at] ^= 0x20;
             fs::write(&path, damaged).unwrap();
             let why = Found::at(&path, 0).unwrap_err();
-            assert!(why.starts_with("it is damaged") == (at >= MAGIC.len()), "{at}: {why}");
+            assert!(why.why.starts_with("it is damaged") == (at >= MAGIC.len()), "{at}: {why:?}");
             fs::write(&path, &whole[..at]).unwrap();
             assert!(Found::at(&path, 0).is_err());
         }
@@ -349,7 +385,7 @@ mod tests {
         let mut checkpoints = Checkpoints::new(path.clone(), conditions(), 10, None);
         for n in 1..3_u8 {
             checkpoints.write(0, Stage::UnderWay, &mut |to| to.put(&n)).unwrap();
-            assert_eq!(Found::at(&path, 0).unwrap_err(), "another run is writing it");
+            assert_eq!(Found::at(&path, 0).unwrap_err().why, "another run is at work with it");
         }
         drop(checkpoints);
         assert!(Found::at(&path, 0).is_ok());

@@ -130,7 +130,8 @@ pub enum RunError {
 /// The workers' threads could not be started, or the run cannot go on from the state in its plan.
 pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Result<Totals, RunError> {
     let pool = Pool::new(plan.shards)?;
-    let mut feed = Feed { source, held: VecDeque::new(), ended: false, stopped: false, read: 0, consumed: 0 };
+    let mut feed =
+        Feed { source, held: VecDeque::new(), ended: false, stopped: false, rushed: false, read: 0, consumed: 0 };
     let mut checkpoints = plan.checkpoints.take();
     let mut totals = Totals::default();
     let mut found = checkpoints.as_mut().and_then(Checkpoints::take_found);
@@ -234,8 +235,9 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         more = pulled;
     }
     front.deliver(sink, false);
-    if let Some(checkpoints) = checkpoints.as_mut().filter(|_| feed.stopped) {
-        // What is said from here on is the end of the input, which it is not for who goes on.
+    if let Some(checkpoints) = checkpoints.as_mut().filter(|_| feed.stopped && !feed.rushed) {
+        // What is said from here on is the end of the input, which it is not for who goes on; nor is a key of
+        // fewer frames his.
         standing!().write(checkpoints, [&fresh, &decoded, &spare], sink);
     }
     for cell in &mut cells {
@@ -306,6 +308,8 @@ struct Feed<'a> {
     held: VecDeque<Batch>,
     ended: bool,
     stopped: bool,
+    /// It was ended before there was enough to make the key from.
+    rushed: bool,
     /// Bytes of records so far.
     read: u64,
     /// Bytes of the input so far, as it lies on the disk.
@@ -368,6 +372,7 @@ impl Feed<'_> {
             read.push_back(batch);
         }
         self.held = read;
+        self.rushed = self.stopped && !maker.is_done();
         maker.seed()
     }
 }
