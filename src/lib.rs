@@ -27,6 +27,7 @@
 //! [`engine`] is the one place that wires them.
 
 pub mod cells;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod correlate;

@@ -157,6 +157,7 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
         filter: None,
         about: None,
         streams: Some(processors),
+        checkpoints: None,
     };
     let mut told = Told::default();
     let totals = engine::run(&mut archive, plan, &mut told).expect("workers");

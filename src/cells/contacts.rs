@@ -8,17 +8,23 @@
 //! Must not know how contacts are judged.
 //! Read next: `outcome.rs` (how answers are read), `mod.rs` (who asks).
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    io,
+    ops::{Deref, DerefMut},
+};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cells::{near::bring, technique::Technique},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Marks},
     dispatch::{Key, WINDOW},
     source::Time,
 };
 
 /// What became of a first contact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// No answer yet.
     Pending,
@@ -78,7 +84,7 @@ pub struct Door {
 }
 
 /// A first contact. One cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub struct Contact {
     source: Address,
@@ -185,11 +191,11 @@ fn window(now: Time) -> u32 {
 const WAYS: usize = 8;
 
 /// Where a contact lies in the table, until it is given up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot(u32);
 
 /// What is to be known of a bucket's entries to find one, or the one that has to go. One cache line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 struct Head {
     /// Of the hashes of their doors; 0 where there is none.
@@ -388,6 +394,22 @@ impl Contacts {
     pub fn at(&mut self, Slot(slot): Slot) -> Option<Held<'_>> {
         let slot = slot as usize;
         self.hold(slot / WAYS, slot % WAYS)
+    }
+}
+
+impl Kept for Contacts {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { heads, entries, lost, displaced } = self;
+        to.put(heads.as_slice())?;
+        to.put(entries.as_slice())?;
+        to.put(&(lost, displaced))
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.heads)?;
+        from.fill(&mut self.entries)?;
+        (self.lost, self.displaced) = from.take()?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,14 @@
 //! Must not take two probes for one: all that a packet is but its link must be equal, the hop limit too.
 //! Read next: `mod.rs`.
 
-use crate::{decode::Observation, dispatch::Key, source::Time};
+use std::io;
+
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Observation,
+    dispatch::Key,
+    source::Time,
+};
 
 /// Packets that are remembered: 1 KiB a cell, when it is asked for.
 const PACKETS: usize = 64;
@@ -50,6 +57,20 @@ impl Copies {
         }
         *place = (packet, o.clock);
         false
+    }
+}
+
+impl Kept for Copies {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { recent, within: _, counted } = self;
+        to.put(recent.as_slice())?;
+        to.put(counted)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.recent)?;
+        self.counted = from.take()?;
+        Ok(())
     }
 }
 

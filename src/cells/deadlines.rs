@@ -7,16 +7,20 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
+    io,
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cells::{contacts::Slot, technique::Technique},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::Address,
     source::Time,
 };
 
 /// A first contact that waits for its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// When it counts as silent.
     pub due: Time,
@@ -38,7 +42,7 @@ impl Awaited {
 }
 
 /// What is due of a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Chore {
     /// See whether it has gone quiet.
     Quiet,
@@ -62,6 +66,9 @@ pub enum Due {
 
 /// Chores that are kept without looking whether anybody expects them.
 const FEW: usize = 64;
+
+/// Chores that a state may hold: each is of a suspect, and no cell has as many.
+const APPOINTMENTS: usize = 1 << 22;
 
 /// All deadlines of a cell.
 #[derive(Debug)]
@@ -152,6 +159,23 @@ impl Deadlines {
 
     fn chore(&mut self) -> Option<Due> {
         self.scans.pop().map(|Reverse(appointment)| Due::Chore(appointment))
+    }
+}
+
+impl Kept for Deadlines {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // How many answers have room follows from the memory, and what is being fetched is no part of what is known.
+        let Self { answers, most: _, approached: _, arrived: _, scans, many } = self;
+        to.put(answers)?;
+        to.list(scans.iter())?;
+        to.put(many)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.answers.extend(from.list::<Vec<Awaited>>(self.most)?);
+        self.scans = from.list(APPOINTMENTS)?;
+        self.many = from.take::<usize>()?.max(FEW);
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSet {
     /// Sorted by block number.
+    #[serde(with = "crate::checkpoint::roomy")]
     blocks: Vec<(u16, u64)>,
 }
 
@@ -92,9 +93,9 @@ const REGISTERS: usize = 1_024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HashSet {
     /// All hashes, sorted.
-    Exact(Vec<u64>),
+    Exact(#[serde(with = "crate::checkpoint::roomy")] Vec<u64>),
     /// `HyperLogLog` registers.
-    Estimate(Vec<u8>),
+    Estimate(#[serde(with = "crate::checkpoint::roomy")] Vec<u8>),
 }
 
 impl Default for HashSet {

@@ -40,12 +40,15 @@ pub struct Evidence {
     pub tally: Tally,
     targets: HashSet,
     /// The first targets, in order of first sight.
+    #[serde(with = "crate::checkpoint::roomy")]
     pub target_sample: Vec<Address>,
     /// The ports.
     pub ports: PortSet,
     /// The first ports, in order of first sight.
+    #[serde(with = "crate::checkpoint::roomy")]
     pub port_sample: Vec<u16>,
     /// Open doors, in order of first sight.
+    #[serde(with = "crate::checkpoint::roomy")]
     pub found: Vec<(Address, u16)>,
     /// Flags that were set on some probe.
     pub flags_or: u8,

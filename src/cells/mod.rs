@@ -18,6 +18,7 @@ pub mod copies;
 pub mod deadlines;
 pub mod distinct;
 pub mod evidence;
+mod kept;
 pub mod knock;
 mod near;
 pub mod outcome;

@@ -6,7 +6,12 @@
 //! Must not know what a packet is evidence of.
 //! Read next: `mod.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Marks, Tunnel},
     dispatch::{Key, Role, Sighting},
 };
@@ -15,7 +20,7 @@ use crate::{
 const SOURCES: usize = 128;
 
 /// A way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Path {
     /// The outer two 802.1Q ids; 0 for none.
     pub vlan: [u16; 2],
@@ -64,6 +69,17 @@ impl Paths {
 
 fn place_of(key: &Key, source: Address) -> usize {
     (((key.hash(source) & 0xffff_ffff) * SOURCES as u64) >> 32) as usize
+}
+
+impl Kept for Paths {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.put(&self.0)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.0 = from.list(SOURCES)?;
+        if self.0.is_empty() || self.0.len() == SOURCES { Ok(()) } else { Err(Unfit::Damaged) }
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,13 @@
 //! Must not know how knocks are judged.
 //! Read next: `mod.rs` (`expect`), `decode/ftp.rs`.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io};
 
-use crate::{decode::Address, dispatch::Key};
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Address,
+    dispatch::Key,
+};
 
 /// Doors of a source that may be in vain because they were promised. A client of a server whose data ports are
 /// blocked gives up before; one that forges promises to hide a scan gains as many.
@@ -63,6 +67,20 @@ impl Promised {
     #[must_use]
     pub fn prompter(&self, source: Address) -> Option<Address> {
         self.prompters.iter().rev().find(|(whom, _, times)| *whom == source && *times >= OFTEN).map(|(_, by, _)| *by)
+    }
+}
+
+impl Kept for Promised {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { used, prompters } = self;
+        to.put(used.as_slice())?;
+        to.put(prompters)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.used)?;
+        self.prompters = from.list(PROMPTERS)?;
+        Ok(())
     }
 }
 

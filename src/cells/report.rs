@@ -4,6 +4,8 @@
 //! The clock in the key is that of the packet or, of a deadline, the exact due time: never that of
 //! the packet or batch that made somebody look.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cells::{evidence::Evidence, knock::Knock, technique::Technique, walk::Ground, walk::Shape},
     decode::{Address, Tunnel},
@@ -67,7 +69,7 @@ pub enum What {
 }
 
 /// A suspected scan at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Suspicion {
     /// How it knocks.
     pub technique: Technique,

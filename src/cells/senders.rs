@@ -4,7 +4,12 @@
 //! asked for of scanners alone: so a small direct-mapped memory does, where the latest displaces.
 //! Must not know what is made of it.
 
-use crate::decode::{Address, Observation};
+use std::io;
+
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::{Address, Observation},
+};
 
 /// Sources that are remembered: 2 KiB a cell.
 const SOURCES: usize = 64;
@@ -46,6 +51,16 @@ fn place(source: Address) -> usize {
 pub fn tail(mac: [u8; 6]) -> u32 {
     let [_, _, a, b, c, d] = mac;
     u32::from_be_bytes([a, b, c, d])
+}
+
+impl Kept for Senders {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.put(self.0.as_slice())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.0)
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,12 @@
 //! at again, and that is all. Most evidence of most networks goes no further than here.
 //! Must not know what settles an errand: `mod.rs` does.
 
-use crate::cells::near;
+use std::io;
+
+use crate::{
+    cells::near,
+    checkpoint::{Kept, Reader, Unfit, Writer},
+};
 
 /// Errands that are remembered: 2 KiB a cell.
 const ERRANDS: usize = 256;
@@ -103,6 +108,17 @@ pub enum Word {
 #[inline]
 fn at(errand: u64) -> usize {
     (errand >> 32) as usize % ERRANDS
+}
+
+impl Kept for Settled {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { errands, cleared: _ } = self;
+        to.put(errands.as_slice())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(self.errands.as_mut_slice())
+    }
 }
 
 #[cfg(test)]

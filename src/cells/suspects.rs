@@ -6,9 +6,10 @@
 //! alike, so that chance picks a few, and of these the one with the least evidence goes. Must not know of packets, answers or time-outs.
 //! Read next: `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
 
-use std::{collections::HashMap, hash::BuildHasher};
+use std::{collections::HashMap, hash::BuildHasher, io};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::Trust;
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         technique::{FIRST_UNPRIVILEGED, Technique},
         walk::{Ground, Group, Measure, STEP, Shape, Share},
     },
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Marks, Tunnel},
     dispatch::Key,
     presets::tripline::Thresholds,
@@ -44,14 +46,17 @@ const CROWDS: usize = 4;
 const FEW: u32 = 2;
 
 /// A source with more than one judged contact.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Suspect {
     /// Who.
     pub source: Address,
     /// Its latest knocks that belong to no scan yet.
+    #[serde(with = "crate::checkpoint::roomy")]
     knocks: Vec<Knock>,
+    #[serde(with = "crate::checkpoint::roomy")]
     groups: Vec<Group>,
     /// All its contacts by technique: what incoherent scans are judged by.
+    #[serde(with = "crate::checkpoint::roomy")]
     crowds: Vec<Crowd>,
     /// Its scans, one a technique.
     pub scans: Vec<Scan>,
@@ -63,7 +68,7 @@ pub struct Suspect {
 }
 
 /// All contacts of a source by one technique.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Crowd {
     technique: Technique,
     tally: Tally,
@@ -105,7 +110,7 @@ impl Crowd {
 }
 
 /// A suspected scan.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Scan {
     /// How it knocks.
     pub technique: Technique,
@@ -114,6 +119,7 @@ pub struct Scan {
     /// What the first group had in common.
     pub shape: Option<Shape>,
     /// The latest knocks, which judgement looks at: a ring once it is full.
+    #[serde(with = "crate::checkpoint::roomy")]
     case: Vec<Knock>,
     /// All that is known.
     pub evidence: Evidence,
@@ -556,7 +562,7 @@ const INDEX_COST: usize = 64;
 const DEADLINES: usize = 4 * size_of::<Appointment>();
 
 /// What a suspect's evidence would cost a forger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Rank {
     /// No scan yet: two or three packets.
     #[default]
@@ -698,6 +704,54 @@ impl Suspects {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+impl Kept for Suspects {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // The index and the sums follow from the slots, the budget from the memory.
+        let Self { index: _, slots, free, bytes: _, budget: _, held: _, lost } = self;
+        to.put(slots)?;
+        to.put(free)?;
+        to.put(lost)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let slots = from.length(u32::MAX as usize)?;
+        for slot in 0..slots as u32 {
+            let suspect: Option<Box<Suspect>> = from.take()?;
+            if let Some(suspect) = &suspect {
+                if self.index.insert(suspect.source, slot).is_some() || suspect.measure() > 2 * self.budget.max(1 << 20)
+                {
+                    return Err(Unfit::Damaged);
+                }
+                self.hold(suspect.rank, suspect.measure(), 0);
+                if self.bytes > 2 * self.budget.max(1 << 20) {
+                    return Err(Unfit::Other("suspects take more than their share of the memory"));
+                }
+            }
+            self.slots.push(suspect);
+        }
+        // As they were counted: what one has grown by since its last knock is not.
+        (self.bytes, self.held) = (0, [0; RANKS]);
+        let counted: Vec<_> = self.slots.iter().flatten().map(|suspect| (suspect.rank, suspect.bytes)).collect();
+        for (rank, bytes) in counted {
+            if bytes > 2 * self.budget.max(1 << 20) {
+                return Err(Unfit::Damaged);
+            }
+            self.hold(rank, bytes, 0);
+        }
+        self.free = from.list(slots)?;
+        let mut free = self.free.clone();
+        free.sort_unstable();
+        free.dedup();
+        let is_free = |slot: &u32| self.slots.get(*slot as usize).is_some_and(Option::is_none);
+        let all_free = self.slots.iter().filter(|slot| slot.is_none()).count();
+        if free.len() != self.free.len() || free.len() != all_free || !free.iter().all(is_free) {
+            return Err(Unfit::Damaged);
+        }
+        self.lost = from.take()?;
+        Ok(())
     }
 }
 

@@ -6,8 +6,11 @@
 //! each other within milliseconds.
 //! Source: nmap's decoy loop as `docs/DETECTION.md` describes it. Must not know who is guilty.
 
+use std::io;
+
 use crate::{
     cells::near,
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     dispatch::Key,
 };
@@ -53,4 +56,14 @@ impl Twins {
 fn name(key: &Key, o: &Observation) -> u64 {
     let ports = u64::from(o.src_port) << 32 | u64::from(o.dst_port) << 16 | u64::from(o.ip_id);
     key.hash((o.dst, ports, o.tcp_seq, o.tcp_ack, o.flags)) | 1
+}
+
+impl Kept for Twins {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.put(self.0.as_slice())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.0)
+    }
 }

@@ -7,8 +7,13 @@
 //! that goes on draws again with each. Nothing here ranks: all that a lone knock says can be forged.
 //! Must not know what a contact is.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cells::{contacts::Slot, near},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::Address,
     dispatch::Key,
 };
@@ -19,7 +24,7 @@ const RECENT: usize = 2;
 const STAYING: usize = 2;
 
 /// A lone knock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lone {
     /// Where its contact lies, unless that had to go: its owner verifies.
     pub slot: Slot,
@@ -27,7 +32,7 @@ pub struct Lone {
     pub door: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Entry {
     /// Keyed hash of the source; 0 for none.
     source: u64,
@@ -35,7 +40,7 @@ struct Entry {
 }
 
 /// One cache line: a flood costs one look at it for each packet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[repr(align(64))]
 struct Bucket {
     recent: [Entry; RECENT],
@@ -109,6 +114,17 @@ impl Entry {
 /// The hash of a source, another than that which chose its cell: of that one all sources here share the upper bits.
 fn place(key: &Key, source: Address) -> u64 {
     key.hash((source, 'w')) | 1
+}
+
+impl Kept for Waiting {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { buckets } = self;
+        to.put(buckets.as_slice())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.buckets)
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub const HALF: u32 = 1;
 pub const STEP: u32 = 2;
 
 /// The walk of one group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Group {
     /// How its members knocked.
     pub technique: Technique,

@@ -53,7 +53,9 @@ Examples:
   tcpdump -w - | tripline read -                what another program captures
   tripline read -r mine.toml -p scanlogd a.pcap your rules, the judgement of scanlogd
   tripline read --fail-on-scan -qq a.pcap       a script only wants to know whether there was one
-  tripline read --ledger ledger.json archive/   and what the result rests on: SHA-256 of every file")]
+  tripline read --ledger ledger.json archive/   and what the result rests on: SHA-256 of every file
+  tripline read --resume state -o file:path=scans.jsonl archive/
+                                                days of work: after a power cut the same again goes on")]
     Read(Box<Read>),
     /// Find the scans on a live wire: a span port, a tap, this machine's own interfaces
     #[command(after_help = "\
@@ -183,6 +185,16 @@ pub struct Read {
     /// gaps and errors, as JSON, for evidence
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
+
+    /// Write down from time to time how far the run is, and go on from there when it was interrupted (kill -9 included):
+    /// the same command again, and what is in its files is byte for byte as if it had never been. Standard
+    /// output and other machines cannot be taken back: events go to `-o file:…` or the files of rules
+    #[arg(long, value_name = "STATE")]
+    pub resume: Option<PathBuf>,
+
+    /// Bytes of records between two states: the result must not depend on it, which tests want to see
+    #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]
+    pub checkpoint_every: Option<u64>,
 
     /// Bytes of a batch: the result must not depend on it, which tests want to see
     #[arg(long, value_name = "SIZE", value_parser = units::size, hide = true)]

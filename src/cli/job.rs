@@ -54,6 +54,8 @@ pub enum Mode {
     Read {
         /// Outputs that leave the machine are fed, too.
         deliver: bool,
+        /// Who says where events go wants them there alone: nobody else's screen beside.
+        alone: bool,
     },
     /// A wire: outputs do not hold packets up, times are local.
     Watch,
@@ -64,9 +66,9 @@ pub enum Mode {
 /// # Errors
 /// All that is wrong with the rules; else all that is wrong with the flags.
 pub fn prepare(args: &Judging, mode: Mode, program: &Program, mut errors: Diagnostics) -> Result<Job, Diagnostics> {
-    let (live, deliver, zone) = match mode {
-        Mode::Watch => (true, true, TimeZone::system()),
-        Mode::Read { deliver } => (false, deliver, TimeZone::UTC),
+    let (live, deliver, alone, zone) = match mode {
+        Mode::Watch => (true, true, false, TimeZone::system()),
+        Mode::Read { deliver, alone } => (false, deliver, alone, TimeZone::UTC),
     };
     let look = Look { zone, colour: has_colour(), quiet: args.quiet > 0 };
     let setting = Setting { plugins: program.outputs.clone(), look, live, deliver };
@@ -76,7 +78,7 @@ pub fn prepare(args: &Judging, mode: Mode, program: &Program, mut errors: Diagno
     })?;
     let presets = known::presets(&args.preset, &rules.detect, &mut errors);
     let thresholds = known::thresholds(&rules.detect).map_err(|wrong| errors.extend(wrong)).unwrap_or_default();
-    let outputs = outputs(args, &mut rules, &setting, &mut errors);
+    let outputs = outputs(args, alone, &mut rules, &setting, &mut errors);
     let plan = Plan {
         reassembly: rules.reassembly.clone(),
         tenants: rules.detect.tenants,
@@ -100,6 +102,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
         filter: None,
         about: None,
         streams: None,
+        checkpoints: None,
     }
 }
 
@@ -138,7 +141,13 @@ fn filter_error(expression: &str, FilterError { reason, place, hint }: FilterErr
 
 /// The outputs of the rules and of the command line, which `-f` and `--phases` change where
 /// they go to standard output.
-fn outputs(args: &Judging, rules: &mut Rules, setting: &Setting, errors: &mut Diagnostics) -> Vec<OutputConfig> {
+fn outputs(
+    args: &Judging,
+    alone: bool,
+    rules: &mut Rules,
+    setting: &Setting,
+    errors: &mut Diagnostics,
+) -> Vec<OutputConfig> {
     let mut wrong = |flag: &str, ConfigError { reason, hint, .. }: ConfigError| {
         let error = Diagnostic::new(format!("{flag}: {reason}"));
         errors.push(match hint {
@@ -169,8 +178,8 @@ fn outputs(args: &Judging, rules: &mut Rules, setting: &Setting, errors: &mut Di
             }),
         }
     }
-    if args.rules.is_empty() && asked.is_empty() && extra.iter().any(is_screen) {
-        // Somebody says himself what standard output gets; the built-in screen is in the way.
+    if args.rules.is_empty() && asked.is_empty() && extra.iter().any(|config| alone || is_screen(config)) {
+        // Somebody says himself what standard output gets, or that it gets nothing; the built-in screen is in the way.
         rules.outputs.clear();
         rules.default = OutputSet::default();
     }
@@ -250,7 +259,7 @@ mod tests {
         let words = ["tripline", "read", "a.pcap"].iter().chain(arguments);
         match Cli::try_parse_from(words).unwrap().command {
             Command::Read(read) => {
-                let mode = Mode::Read { deliver: read.deliver };
+                let mode = Mode::Read { deliver: read.deliver, alone: read.resume.is_some() };
                 prepare(&read.judging, mode, &builtin(), Diagnostics::default()).map_err(|errors| errors.to_string())
             }
             other => panic!("{other:?}"),

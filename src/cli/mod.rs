@@ -18,6 +18,7 @@ pub mod progress;
 pub mod read;
 pub mod report_file;
 pub mod reporter;
+pub mod resume;
 pub mod rules;
 pub mod rules_test;
 pub mod sample_events;
@@ -86,6 +87,24 @@ pub enum Outcome {
     ScanReported,
 }
 
+impl Outcome {
+    /// The exit status.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Incomplete => 1,
+            Self::ScanReported => 3,
+        }
+    }
+
+    /// The outcome of an exit status; what is none of those was not done.
+    #[must_use]
+    pub fn of_status(status: u8) -> Self {
+        [Self::Done, Self::ScanReported].into_iter().find(|known| known.status() == status).unwrap_or(Self::Incomplete)
+    }
+}
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -112,10 +131,9 @@ pub fn run_with(program: Program) -> ExitCode {
         say(&failure.to_string());
     }
     ExitCode::from(match result {
-        Ok(Outcome::Done) => 0,
-        Ok(Outcome::Incomplete) | Err(Failure::Refused(_)) => 1,
+        Ok(outcome) => outcome.status(),
+        Err(Failure::Refused(_)) => Outcome::Incomplete.status(),
         Err(Failure::Wrong(_)) => 2,
-        Ok(Outcome::ScanReported) => 3,
     })
 }
 

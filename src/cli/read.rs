@@ -16,13 +16,14 @@ use super::{
     progress::Progress,
     report_file::ReportFile,
     reporter::{Reporter, detail},
+    resume::{self, Begin, Resuming},
     rules::warn,
     say, summary, summary_file,
 };
 use crate::{
     config::{Diagnostic, Diagnostics},
     engine::{
-        self, Plan,
+        self, Plan, RunError,
         ledger::{Input, Ledger},
         signals::Stop,
         summary::Summary,
@@ -37,8 +38,25 @@ use crate::{
 pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let (filter, window) = job::selection(&args.selection, &mut errors);
-    let mode = Mode::Read { deliver: args.deliver };
-    let Job { plan, rules, outputs, processors } = job::prepare(&args.judging, mode, program, errors)?;
+    let mode = Mode::Read { deliver: args.deliver, alone: args.resume.is_some() };
+    let mut job = job::prepare(&args.judging, mode, program, errors)?;
+    let sizes = sizes(args, job.plan.shards);
+    let mut resuming = None;
+    let mut archive = match &args.resume {
+        None => Archive::open(&args.paths, args.order.into(), sizes),
+        Some(path) => {
+            resume::allow(args, &job.outputs, &job.processors)?;
+            match Resuming::begin(args, path, &job, window.map(|w| format!("{w:?}")).unwrap_or_default(), sizes)? {
+                Begin::Finished(outcome) => return Ok(outcome),
+                Begin::Run(found, archive) => {
+                    job.outputs = found.outputs(job.outputs);
+                    resuming = Some(found);
+                    *archive
+                }
+            }
+        }
+    };
+    let Job { plan, rules, outputs, processors } = job;
     let reports = Reports::begin(args)?;
     if args.judging.quiet == 0 {
         warn(&rules);
@@ -49,33 +67,44 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let (streams, lines) = processors.start(Some(false))?;
     let mut reporter = Reporter::start(rules, outputs, lines, stop)?;
-    let mut archive = Archive::open(&args.paths, args.order.into(), sizes(args, plan.shards));
     if let Some(window) = window {
         archive = archive.within(window);
     }
     if args.merge {
         archive = archive.merged();
     }
+    let (checkpoints, last_word) = resuming.map(|found| found.start(&mut reporter)).transpose()?.unzip();
     reporter.progress = Progress::new(archive.total_bytes(), args.judging.quiet == 0);
-    let plan = Plan { key: args.key, filter, streams, ..plan };
-    let workers = "cannot start the workers";
+    let plan = Plan { key: args.key, filter, streams, checkpoints, ..plan };
     let (totals, inputs) = if reports.ledger.is_some() {
         let mut ledger = Ledger::of(&mut archive).context("cannot start the ledger")?;
-        let totals = engine::run(&mut ledger, plan, &mut reporter).context(workers)?;
+        let totals = engine::run(&mut ledger, plan, &mut reporter).map_err(failure)?;
         let inputs = ledger.finish(totals.stopped);
         (totals, Some(inputs))
     } else {
-        (engine::run(&mut archive, plan, &mut reporter).context(workers)?, None)
+        (engine::run(&mut archive, plan, &mut reporter).map_err(failure)?, None)
     };
     let mut summary = reporter.finish(&totals);
     (summary.left_out, summary.late) = (archive.left_out(), archive.late());
     say(&detail(&args.judging).map(|detail| summary::render(&summary, detail)).unwrap_or_default());
     reports.write(&summary, inputs.as_deref())?;
-    Ok(match () {
+    let outcome = match () {
         () if !summary.is_whole() => Outcome::Incomplete,
         () if args.fail_on_scan && summary.has_scans() => Outcome::ScanReported,
         () => Outcome::Done,
-    })
+    };
+    if let Some(last_word) = last_word {
+        resume::end(&last_word, &summary, outcome).context("the end of the run could not be written down")?;
+    }
+    Ok(outcome)
+}
+
+/// Why the engine did not begin.
+fn failure(error: RunError) -> Failure {
+    match error {
+        RunError::Pool(error) => Failure::Refused(anyhow::Error::new(error).context("cannot start the workers")),
+        RunError::State(unfit) => Diagnostics::from(Diagnostic::new(format!("--resume: {unfit}"))).into(),
+    }
 }
 
 /// The files about the run that were asked for.

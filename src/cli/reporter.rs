@@ -5,7 +5,10 @@
 //! Must not know where frames come from.
 //! Read next: `read.rs`, `watch.rs` (who run it), `rules/route.rs`, `output/mod.rs`.
 
+mod kept;
+
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +17,7 @@ use tripline_plugin::Event;
 
 use super::{args::Judging, job, progress::Progress, say, summary::Detail};
 use crate::{
+    checkpoint::{Kept, Writer},
     config::{Diagnostic, Diagnostics, diagnostic::printable},
     engine::{
         Sink, Totals,
@@ -52,6 +56,8 @@ pub struct Reporter {
     stop: Stop,
     /// The last file that was named for its link type: it is named once.
     unknown_link: Option<PathBuf>,
+    /// Another run may have to go on: at the end all is to be as safe as at each state.
+    pub is_kept: bool,
 }
 
 impl Reporter {
@@ -75,7 +81,8 @@ impl Reporter {
             errors
         })?;
         let (router, summary, unknown_link) = (Router::new(rules), Summary::default(), None);
-        Ok(Self { router, outputs, lines, progress: Progress::new(None, false), screens, summary, stop, unknown_link })
+        let progress = Progress::new(None, false);
+        Ok(Self { router, outputs, lines, progress, screens, summary, stop, unknown_link, is_kept: false })
     }
 
     /// Says something above the bar.
@@ -130,6 +137,10 @@ impl Reporter {
     pub fn finish(mut self, totals: &Totals) -> Summary {
         for (digest, route) in self.router.last_digests() {
             self.deliver(digest, &route);
+        }
+        if self.is_kept {
+            // What goes wrong is said of the output below.
+            let _ = self.outputs.standings();
         }
         self.progress.clear();
         self.announce_failures();
@@ -187,5 +198,13 @@ impl Sink for Reporter {
         self.progress.advance(bytes, frames);
         self.announce_failures();
         !self.stop.is_asked() && self.outputs.is_alive()
+    }
+
+    fn keep(&mut self, to: &mut Writer<'_>) -> io::Result<()> {
+        Kept::keep(self, to)
+    }
+
+    fn unkept(&mut self, reason: &str) {
+        self.complain(&format!("no state was written, an older one stays: {reason}"));
     }
 }

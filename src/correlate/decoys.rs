@@ -6,9 +6,10 @@
 //! Bounded: so many sets of so many members; beyond that a source stands for itself.
 //! Source: DESIGN section 2 (`decoy`); the exact test is in `cells/twins.rs`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Counted, Decoy, Trust},
@@ -16,6 +17,7 @@ use tripline_plugin::{
 
 use crate::{
     cells::{evidence::SAMPLE, report::Suspicion},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::Address,
     dispatch::Key,
 };
@@ -26,7 +28,7 @@ const SETS: usize = 256;
 const MEMBERS: usize = 129;
 
 /// What is known of one member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Member {
     source: Address,
     /// It reset doors that had answered, or completed handshakes: it gets our answers.
@@ -37,7 +39,7 @@ struct Member {
 }
 
 /// Sources that send the same probes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Set {
     /// In order of first sight.
     members: Vec<Member>,
@@ -150,6 +152,27 @@ impl Decoys {
         };
         scan.reason = format!("the same packets under {} addresses; {}", others + 1, scan.reason);
         scan.decoy = Some(Decoy { likely_source: likely.map(|member| member.source.ip()), reason });
+    }
+}
+
+impl Kept for Decoys {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Who is of which set follows from the sets.
+        let Self { of: _, sets, next } = self;
+        to.list(sets.iter())?;
+        to.put(next)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        for (number, set) in from.list::<Vec<(u64, Set)>>(SETS)? {
+            if set.members.len() > MEMBERS {
+                return Err(Unfit::Damaged);
+            }
+            self.of.extend(set.members.iter().map(|member| (member.source, number)));
+            self.sets.insert(number, set);
+        }
+        self.next = from.take()?;
+        Ok(())
     }
 }
 

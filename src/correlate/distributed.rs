@@ -8,9 +8,10 @@
 //! Source: DESIGN section 2 (`distributed`); the numbers are in `presets/tripline.rs`.
 //! Read next: `mod.rs` (who gives a crowd its life).
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, io, net::IpAddr};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{Event, event::Counted};
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         technique::{FIRST_UNPRIVILEGED, Technique},
         walk::{Ground, STEP, Shape},
     },
+    checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::{
         terrain::Terrain,
         weight::{Weight, weigh},
@@ -65,7 +67,7 @@ pub enum Due {
 }
 
 /// Sources with few doors each of one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Crowd {
     sources: HashSet,
     sample: Vec<Address>,
@@ -246,6 +248,22 @@ pub fn write(sources: Counted<IpAddr>, event: &mut Event) {
     let Some(scan) = &mut event.scan else { return };
     scan.reason = format!("{} sources share out the doors of one host, few each; {}", sources.count, scan.reason);
     scan.sources = sources;
+}
+
+impl Kept for Crowds {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Who was displaced has been taken out by now.
+        let Self { key: _, known, next, displaced: _ } = self;
+        to.list(known.iter())?;
+        to.put(next)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let known = from.list::<Vec<(Target, Crowd)>>(CROWDS)?;
+        self.known.extend(known);
+        self.next = from.take()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,16 @@
 //! flooded door cannot be pushed out by others that are not.
 //! Source: Metwally et al. 2005 (space saving). Must not know of scans. Read next: `surge.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Anomaly, EventType},
 };
 
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::surge::{Surge, window_end},
     decode::Address,
     source::Time,
@@ -22,7 +26,7 @@ pub use crate::cells::SAMPLED;
 /// Doors that are counted at a time.
 const DOORS: usize = 256;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Door {
     target: Address,
     port: u16,
@@ -104,6 +108,20 @@ impl Floods {
         self.end = window_end(end);
         events.sort_by_key(|(door, _)| *door);
         events.into_iter().map(|(_, event)| event).collect()
+    }
+}
+
+impl Kept for Floods {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { doors, end } = self;
+        to.put(doors)?;
+        to.put(end)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.doors = from.list(DOORS)?;
+        self.end = from.take()?;
+        if self.doors.iter().all(|door| door.inherited <= door.knocks) { Ok(()) } else { Err(Unfit::Damaged) }
     }
 }
 

@@ -4,18 +4,25 @@
 //! A scan is one object whatever the number of its packets: key (source, technique).
 //! Bounded by what cells hold: each life ends when its cell gives up or ends the scan.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     event::{Kind, Phase},
     identity::identity,
 };
 
-use crate::{cells::technique::Technique, decode::Address, dispatch::Key, source::Time};
+use crate::{
+    cells::technique::Technique,
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Address,
+    dispatch::Key,
+    source::Time,
+};
 
 /// A scan that has been reported.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Life {
     /// Its identity, the same in every run.
     pub id: String,
@@ -59,11 +66,14 @@ impl Life {
 #[derive(Debug)]
 pub struct Lives(HashMap<Who, Life, FixedState>);
 
+/// Lives that a state may hold: cells bound them, and no memory has as many.
+const LIVES: usize = 1 << 24;
+
 /// Whose life, and by which technique.
 pub type Who = (Address, Technique, Role);
 
 /// What an address is to a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// Its source.
     Source,
@@ -102,6 +112,18 @@ impl Lives {
     pub fn end(&mut self, who: Who, kind: Kind, doors: u64) -> Option<(Phase, Life)> {
         let mut life = self.0.remove(&who)?;
         Some((Phase::End, life.next(kind, doors)))
+    }
+}
+
+impl Kept for Lives {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        to.list(self.0.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let lives = from.list::<Vec<(Who, Life)>>(LIVES)?;
+        self.0.extend(lives);
+        Ok(())
     }
 }
 

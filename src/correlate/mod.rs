@@ -12,6 +12,7 @@ pub mod distributed;
 pub mod event;
 pub mod floods;
 pub mod hearing;
+mod kept;
 pub mod life;
 pub mod likeness;
 pub mod reference;

@@ -4,7 +4,10 @@
 //! other. Out: findings. Must not share anything with the cells.
 //! Read next: `presets/mod.rs`.
 
+use std::io;
+
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::Finding,
     decode::Observation,
     presets::{
@@ -97,6 +100,28 @@ impl Reference {
             Self::Snort(state) => state.given_up(),
             Self::Trw(state) => state.given_up(),
             Self::Zeek(state) => state.given_up(),
+        }
+    }
+}
+
+impl Kept for Reference {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        match self {
+            Self::Scanlogd(state) => state.keep(to),
+            Self::Libnids(state) => state.keep(to),
+            Self::Snort(state) => state.keep(to),
+            Self::Trw(state) => state.keep(to),
+            Self::Zeek(state) => state.keep(to),
+        }
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        match self {
+            Self::Scanlogd(state) => state.resume(from),
+            Self::Libnids(state) => state.resume(from),
+            Self::Snort(state) => state.resume(from),
+            Self::Trw(state) => state.resume(from),
+            Self::Zeek(state) => state.resume(from),
         }
     }
 }

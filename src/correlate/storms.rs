@@ -7,6 +7,9 @@
 //! Scans that showed that they get answers (`reacted`, `confirmed`) are never asked about. Must not judge.
 //! Source: DESIGN section 2; the number is in `presets/tripline.rs`. Read next: `surge.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::{
     Event,
     event::{Anomaly, EventType},
@@ -14,6 +17,7 @@ use tripline_plugin::{
 
 use crate::{
     cells::{Suspicion, distinct::HashSet},
+    checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::surge::{Surge, WINDOW, window_end},
     decode::Address,
     dispatch::Key,
@@ -26,7 +30,7 @@ const SIZES: usize = 6;
 const CONVICTED: usize = 1 << 15;
 
 /// Whom the scans of a window are against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Targets {
     /// There was none.
     #[default]
@@ -141,6 +145,20 @@ impl Storms {
         );
         let anomaly = Some(Anomaly { kind: "storm".to_owned(), event });
         Some(Event { dest_ip: target.map(Address::ip), anomaly, ..Event::new(EventType::Anomaly, end.0) })
+    }
+}
+
+impl Kept for Storms {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { key: _, told, minute, phase: _, end, folded, targets, surge, convicted } = self;
+        to.put(&(told, minute, end, folded, targets, surge))?;
+        to.put(convicted)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        (self.told, self.minute, self.end, self.folded, self.targets, self.surge) = from.take()?;
+        self.convicted = from.list(CONVICTED)?;
+        if self.convicted.is_empty() || self.convicted.len() == CONVICTED { Ok(()) } else { Err(Unfit::Damaged) }
     }
 }
 

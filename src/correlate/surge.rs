@@ -4,6 +4,8 @@
 //! so makes a handful of events, not one a minute.
 //! Must not know what is counted. Read next: `storms.rs`, `floods.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::source::Time;
 
 /// A window: what rates are measured in.
@@ -16,7 +18,7 @@ pub fn window_end(now: Time) -> Time {
 }
 
 /// Something that goes on, window after window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surge {
     windows: u32,
     total: u64,

@@ -5,7 +5,13 @@
 //! makes a judgement milder or harsher by half a step.
 //! Source: `docs/DETECTION.md`; the idea of learning instead of configuring is scan-NG's landmines turned round.
 
-use crate::{decode::Address, dispatch::Key};
+use std::io;
+
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Address,
+    dispatch::Key,
+};
 
 /// A bounded set of hashes: newer ones displace older ones that share their place.
 #[derive(Debug)]
@@ -84,6 +90,18 @@ impl Terrain {
     fn network(&self, address: Address) -> u64 {
         let prefix = if address.as_v4().is_some() { address.0 >> 8 } else { address.0 >> 80 };
         self.key.hash((prefix, address.as_v4().is_some())) | 1
+    }
+}
+
+impl Kept for Terrain {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { key: _, doors, hosts, networks } = self;
+        [doors, hosts, networks].into_iter().try_for_each(|memory| to.put(memory.0.as_slice()))
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let Self { doors, hosts, networks, .. } = self;
+        [doors, hosts, networks].into_iter().try_for_each(|memory| from.fill(&mut memory.0))
     }
 }
 

@@ -7,12 +7,16 @@
 //! Source: `docs/events.md`.
 //! Read next: `building.rs` (what a contradiction is), `streams/intake.rs` (the other one who uses it).
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
 
 use tripline_plugin::event::{Anomaly, Event, EventType};
 
 use super::Fragment;
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, describe},
     source::Time,
 };
@@ -174,6 +178,22 @@ fn told(at: Time, words: String) -> Event {
     Event {
         anomaly: Some(Anomaly { kind: "overlap".to_owned(), event: words }),
         ..Event::new(EventType::Anomaly, at.0)
+    }
+}
+
+impl Kept for Alarm {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Warnings were fetched.
+        let Self { words: _, until, further, warnings: _ } = self;
+        to.list(until.iter())?;
+        to.list(further.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let until = from.list::<Vec<(Who, Time)>>(SOURCES + 1)?;
+        self.until.extend(until);
+        self.further = from.list(SOURCES + 1)?;
+        Ok(())
     }
 }
 

@@ -6,10 +6,12 @@
 //! Source: RFC 791 section 3.2, RFC 815; RFC 5722 and 8200 section 4.5 for IPv6.
 //! Read next: `mod.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fragment, Header, Loss, Overlap, resolve::resolve};
 
 /// A fragment as it is kept.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Part {
     start: u32,
     end: u32,
@@ -19,8 +21,11 @@ struct Part {
     known: Box<[u8]>,
 }
 
+/// No fragment ends behind it.
+const LONGEST: u32 = 1 << 17;
+
 /// The parts so far.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Building {
     /// The first fragment's, once it is here.
     pub(super) header: Header,
@@ -52,6 +57,18 @@ impl Building {
             total: None,
             buried: false,
         }
+    }
+
+    /// Whether its parts can be parts of one datagram: what was read from a file may be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let fits = |part: &Part| {
+            part.start <= part.end && part.end <= self.reach && part.known.len() <= (part.end - part.start) as usize
+        };
+        let reach = self.parts.iter().map(|part| part.end).max();
+        self.reach <= LONGEST
+            && reach.is_none_or(|reach| reach == self.reach)
+            && self.parts.iter().all(fits)
+            && self.parts.is_sorted_by_key(|part| part.start)
     }
 
     /// How many fragments it holds.

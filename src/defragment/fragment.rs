@@ -5,6 +5,8 @@
 //! Source: RFC 791 section 3.2, RFC 8200 section 4.5.
 //! Read next: `mod.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::Overlap;
 use crate::{
     decode::{self, Address, Marks, Packet, Skip, Transport, Tunnel, transport::protocol},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// What the frame around a fragment says; a datagram has its first fragment's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Who sent it.
     pub src: Address,

@@ -5,6 +5,8 @@
 //! Must not know what decided.
 //! Read next: `mod.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::Datagram;
 
 /// The reason.
@@ -70,7 +72,7 @@ impl Loss {
 }
 
 /// What became of all fragments so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Fragments that came.
     pub fragments: u64,

@@ -33,6 +33,8 @@ mod resolve;
 mod samples;
 mod waiting;
 
+use std::io;
+
 pub use alarm::{Alarm, Contradiction, Warning, Words};
 pub use fragment::{Datagram, Fragment, Header};
 pub use limits::Limits;
@@ -43,6 +45,7 @@ use building::Building;
 use waiting::{Key, Waiting};
 
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Marks, checksum},
     source::Time,
 };
@@ -229,6 +232,21 @@ fn check(fragment: &Fragment<'_>) -> Result<(), Loss> {
         len if fragment.more && len % 8 != 0 => Err(Loss::Length),
         _ if fragment.end() > longest => Err(Loss::TooBig),
         _ => Ok(()),
+    }
+}
+
+impl Kept for Defragmenter {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { limits: _, policies: _, waiting, whole: _, counts, alarm } = self;
+        waiting.keep(to)?;
+        to.put(counts)?;
+        alarm.iter().try_for_each(|alarm| alarm.keep(to))
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.waiting.resume(from)?;
+        self.counts = from.take()?;
+        self.alarm.iter_mut().try_for_each(|alarm| alarm.resume(from))
     }
 }
 

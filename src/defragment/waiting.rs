@@ -6,17 +6,26 @@
 //! Source: RFC 8200 section 4.5; RFC 4963 section 6 on floods of fragments.
 //! Read next: `building.rs` (one of them), `limits.rs` (how much).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io,
+};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     Counts, Fragment, Header, Limits, Loss,
     building::Building,
     limits::{DATAGRAM_COST, FRAGMENT_COST},
 };
-use crate::{decode::Address, source::Time};
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    decode::Address,
+    source::Time,
+};
 
 /// What makes fragments belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Key {
     src: Address,
     dst: Address,
@@ -42,7 +51,7 @@ impl Key {
 /// When a datagram's time is up, and a number of its own: their order is that in which they go.
 type Due = (Time, u64);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Datagram {
     due: Due,
     building: Building,
@@ -191,6 +200,32 @@ impl Waiting {
             }
         }
         Some(datagram.building)
+    }
+}
+
+impl Kept for Waiting {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Who is due when, and what each source holds, follows from the datagrams.
+        let Self { limits: _, datagrams, dues: _, accounts: _, next_number, held: _ } = self;
+        to.put(next_number)?;
+        to.list(datagrams.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.next_number = from.take()?;
+        for _ in 0..from.length(self.limits.datagrams)? {
+            let (key, datagram): (Key, Datagram) = from.take()?;
+            if !datagram.building.is_sound() || self.dues.insert(datagram.due, key).is_some() {
+                return Err(Unfit::Damaged);
+            }
+            let (due, cost) = (datagram.due, datagram.cost());
+            self.accounts.entry(key.payer()).or_default().dues.insert(due);
+            if self.datagrams.insert(key, datagram).is_some() {
+                return Err(Unfit::Damaged);
+            }
+            self.pay(key, cost as isize);
+        }
+        if self.held > self.limits.bytes { Err(Unfit::Other("fragments take more than their memory")) } else { Ok(()) }
     }
 }
 

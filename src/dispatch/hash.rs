@@ -73,10 +73,10 @@ impl KeyMaker {
         self.frames >= KEY_FRAMES || self.bytes >= KEY_BYTES
     }
 
-    /// The key of what there was.
+    /// The number of the key, of what there was.
     #[must_use]
-    pub fn key(&self) -> Key {
-        Key::new(self.state)
+    pub fn seed(&self) -> u64 {
+        self.state
     }
 }
 

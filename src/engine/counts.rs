@@ -3,6 +3,8 @@
 //! In: frames, as a worker meets them. Out: sums. Each worker's slot counts for itself and is summed at
 //! the end: no atomics, no locks. Read next: `summary.rs` (what a person gets of it).
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cells::technique::{ACK, SYN},
     decode::{Kind, Observation, Skip},
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// Counters of frames.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counts {
     /// All.
     pub frames: u64,
@@ -37,6 +39,7 @@ pub struct Counts {
     /// Largest stamp.
     pub last: Option<Time>,
     /// The first frame of a link type that has no decoder: its type, number and place in the run.
+    #[serde(skip)]
     pub unknown_link: Option<(LinkType, u64, u64)>,
 }
 

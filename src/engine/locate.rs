@@ -7,13 +7,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    ffi::OsStr,
+    io,
+    os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
 };
 
 use tripline_plugin::event::{Event, Phase};
 
-use crate::source::Batch;
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    source::Batch,
+};
 
 /// Runs that are remembered. Only merged files and several interfaces have so many; an event that is decided by a frame further
 /// back (by a time-out, mostly) then names no frame.
@@ -55,9 +61,7 @@ impl Locator {
     }
 
     fn add(&mut self, seq: u64, number: u64, path: &Arc<Path>) {
-        let goes_on = |last: &Run| {
-            Arc::ptr_eq(&last.path, path) && seq.wrapping_sub(last.seq) == number.wrapping_sub(last.number)
-        };
+        let goes_on = |last: &Run| last.path == *path && seq.wrapping_sub(last.seq) == number.wrapping_sub(last.number);
         if self.runs.back().is_some_and(goes_on) {
             return;
         }
@@ -101,6 +105,38 @@ impl Locator {
     fn run(&self, seq: u64) -> Option<&Run> {
         let after = self.runs.partition_point(|run| run.seq <= seq);
         self.runs.get(after.checked_sub(1)?)
+    }
+}
+
+impl Kept for Locator {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        // Of interfaces nothing is kept.
+        let Self { runs, live: _, scans: _ } = self;
+        to.put(&runs.len())?;
+        let mut before = None;
+        for Run { seq, number, path } in runs {
+            // Runs of one file follow each other.
+            let named = Some(path).filter(|path| before != Some(*path));
+            to.put(&(seq, number, named.map(|path| path.as_os_str().as_bytes())))?;
+            before = Some(path);
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        for _ in 0..from.length(RUNS)? {
+            let (seq, number, named): (u64, u64, Option<Vec<u8>>) = from.take()?;
+            let path = match (named, self.runs.back()) {
+                (Some(named), _) => Path::new(OsStr::from_bytes(&named)).into(),
+                (None, Some(before)) => Arc::clone(&before.path),
+                (None, None) => return Err(Unfit::Damaged),
+            };
+            if self.runs.back().is_some_and(|before| before.seq >= seq) {
+                return Err(Unfit::Damaged);
+            }
+            self.runs.push_back(Run { seq, number, path });
+        }
+        Ok(())
     }
 }
 

@@ -3,9 +3,10 @@
 //! In: a source and a plan. Out: events in order, and what was counted. Everything else in the program
 //! knows only its neighbours. Read next: `run.rs` (the loop), `lot.rs` (what a batch becomes),
 //! `follow.rs` (stream processors), `counts.rs`, `locate.rs`, `summary.rs` (what a person gets of it), `signals.rs`,
-//! `ledger.rs` (what was read, for evidence), `story.rs` (what befell one address),
+//! `ledger.rs` (what was read, for evidence), `checkpoint.rs` (runs that go on later), `story.rs` (what befell one address),
 //! `privileges.rs`.
 
+pub mod checkpoint;
 pub mod counts;
 pub mod follow;
 pub mod ledger;
@@ -17,7 +18,7 @@ pub mod signals;
 pub mod story;
 pub mod summary;
 
-pub use run::{Plan, Sink, Totals, run};
+pub use run::{Plan, RunError, Sink, Totals, run};
 
 pub use crate::correlate::reference::Reference;
 

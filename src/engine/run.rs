@@ -6,21 +6,27 @@
 //! buffers of its own; nothing is shared that anybody writes. When a live source says that no more waits
 //! behind a batch, nothing is read until that one is through, so that its events do not wait for packets.
 
+mod standing;
+
 use std::{
     collections::VecDeque,
+    io,
     mem::{swap, take},
     path::Path,
     sync::Arc,
 };
 
+use standing::Standing;
 use tripline_plugin::Event;
 
 use crate::{
     cells::{self, Cell, Losses},
+    checkpoint::{Unfit, Writer},
     correlate::{Correlate, Finding, reference::Reference, talk::Heard},
     defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
     dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
     engine::{
+        checkpoint::Checkpoints,
         counts::Counts,
         follow::Follow,
         locate::Locator,
@@ -55,6 +61,8 @@ pub struct Plan {
     pub about: Option<About>,
     /// Stream processors, if any are on.
     pub streams: Option<Intake>,
+    /// Where states are written by which a later run goes on, and the one from which this one does.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 /// Who takes what comes out of a run.
@@ -69,6 +77,15 @@ pub trait Sink {
     fn line(&mut self, processor: usize, line: String);
     /// So many more bytes of the input were used up, with so many frames. False ends the run early.
     fn progress(&mut self, bytes: u64, frames: u64) -> bool;
+    /// Writes down what it must know to go on in another run, when all that it got is where it goes.
+    ///
+    /// # Errors
+    /// It cannot, or what the writer says.
+    fn keep(&mut self, _to: &mut Writer<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// A state could not be written, for this reason. The run goes on.
+    fn unkept(&mut self, _reason: &str) {}
 }
 
 /// What was counted in a run.
@@ -96,17 +113,38 @@ pub struct Totals {
     pub stories: (Vec<Story>, u64),
 }
 
+/// Why a run was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The workers' threads could not be started.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// It was to go on from a state that does not fit.
+    #[error("{0}")]
+    State(#[from] Unfit),
+}
+
 /// Runs a source through all stages.
 ///
 /// # Errors
-/// The workers' threads could not be started.
-pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<Totals, PoolError> {
+/// The workers' threads could not be started, or the run cannot go on from the state in its plan.
+pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Result<Totals, RunError> {
     let pool = Pool::new(plan.shards)?;
-    let mut feed = Feed { source, held: VecDeque::new(), ended: false, stopped: false };
-    let key = match plan.key {
-        Some(seed) => Key::new(seed),
-        None => feed.make_key(sink),
+    let mut feed =
+        Feed { source, held: VecDeque::new(), ended: false, stopped: false, rushed: false, read: 0, consumed: 0 };
+    let mut checkpoints = plan.checkpoints.take();
+    let mut totals = Totals::default();
+    let mut found = checkpoints.as_mut().and_then(Checkpoints::take_found);
+    let known = found.as_mut().map(|found| found.read(|from| Ok((from.take()?, from.take()?)))).transpose()?;
+    let seed = match (known, plan.key) {
+        (Some((counts, seed)), _) => {
+            totals.counts = counts;
+            seed
+        }
+        (None, Some(seed)) => seed,
+        (None, None) => feed.make_seed(sink),
     };
+    let key = Key::new(seed);
     let mut cells = plan.cells(&key);
     let mut front = Front::new(&plan, &key);
     let mut references = plan.references;
@@ -116,17 +154,44 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         defragmenter = defragmenter.telling();
     }
     let mut follow = plan.streams.map(|intake| Follow::new(intake, plan.thresholds.is_some()));
-    let (mut totals, mut last) = (Totals::default(), Time::default());
+    let mut last = Time::default();
     let mut filter = plan.filter;
     let keyed = (!cells.is_empty()).then_some(&key);
     let mut census = plan.about.map(Census::new);
     let all = census.is_some() || references.iter().any(Reference::sees_plain);
     // The batch to be decoded, the one to be run through the cells, the one to be read into.
     let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
+    macro_rules! standing {
+        () => {
+            Standing {
+                seed,
+                feed: &mut feed,
+                cells: &mut cells,
+                front: &mut front,
+                references: &mut references,
+                defragmenter: &mut defragmenter,
+                totals: &mut totals,
+                last: &mut last,
+            }
+        };
+    }
+    if let Some(mut found) = found.take() {
+        found.read(|from| standing!().resume(from))?;
+        feed.stopped = !sink.progress(feed.consumed, 0);
+    }
     let mut more = feed.pull(&mut fresh.batch, sink);
     while more || !decoded.batch.pieces.is_empty() {
+        // Before a state is written nothing may be under way: as before a silence, nothing is read until all is through.
+        let due = checkpoints.as_mut().filter(|checkpoints| more && feed.may_pause() && checkpoints.is_due(feed.read));
+        let pause = due.is_some();
+        if let Some(checkpoints) = due.filter(|_| fresh.batch.pieces.is_empty() && decoded.batch.pieces.is_empty()) {
+            front.deliver(sink, false);
+            standing!().write(checkpoints, [&fresh, &decoded, &spare], sink);
+            more = feed.pull(&mut fresh.batch, sink);
+            continue;
+        }
         front.note(&fresh.batch);
-        let (clock, hold) = (fresh.batch.clock, fresh.batch.wire.lull || decoded.batch.wire.lull);
+        let (clock, hold) = (fresh.batch.clock, pause || fresh.batch.wire.lull || decoded.batch.wire.lull);
         if let Some(filter) = &mut filter {
             prepare(filter, &fresh.batch, sink);
         }
@@ -170,6 +235,11 @@ pub fn run(source: &mut dyn Source, plan: Plan, sink: &mut dyn Sink) -> Result<T
         more = pulled;
     }
     front.deliver(sink, false);
+    if let Some(checkpoints) = checkpoints.as_mut().filter(|_| feed.stopped && !feed.rushed) {
+        // What is said from here on is the end of the input, which it is not for who goes on; nor is a key of
+        // fewer frames his.
+        standing!().write(checkpoints, [&fresh, &decoded, &spare], sink);
+    }
     for cell in &mut cells {
         cell.conclude_all(last);
     }
@@ -227,9 +297,20 @@ struct Feed<'a> {
     held: VecDeque<Batch>,
     ended: bool,
     stopped: bool,
+    /// It was ended before there was enough to make the key from.
+    rushed: bool,
+    /// Bytes of records so far.
+    read: u64,
+    /// Bytes of the input so far, as it lies on the disk.
+    consumed: u64,
 }
 
 impl Feed<'_> {
+    /// Whether the source stands behind the last batch that it gave.
+    fn may_pause(&self) -> bool {
+        self.held.is_empty() && !self.stopped
+    }
+
     /// Fills `batch`, or has its clock go on; false at the end.
     fn pull(&mut self, batch: &mut Batch, sink: &mut dyn Sink) -> bool {
         batch.pieces.clear();
@@ -239,8 +320,11 @@ impl Feed<'_> {
         }
         while !self.ended && !self.stopped {
             batch.consumed = 0;
-            match self.source.pull(batch) {
+            let pull = self.source.pull(batch);
+            self.consumed += batch.consumed;
+            match pull {
                 Pull::Filled => {
+                    self.read += batch.bytes.len() as u64;
                     let frames = batch.pieces.iter().map(|piece| piece.frames).sum();
                     self.stopped = !sink.progress(batch.consumed, frames);
                     return true;
@@ -262,7 +346,7 @@ impl Feed<'_> {
     }
 
     /// Reads ahead until there is enough to make the key from.
-    fn make_key(&mut self, sink: &mut dyn Sink) -> Key {
+    fn make_seed(&mut self, sink: &mut dyn Sink) -> u64 {
         let (mut maker, mut read) = (KeyMaker::default(), VecDeque::new());
         while !maker.is_done() {
             let mut batch = Batch::default();
@@ -277,7 +361,8 @@ impl Feed<'_> {
             read.push_back(batch);
         }
         self.held = read;
-        maker.key()
+        self.rushed = self.stopped && !maker.is_done();
+        maker.seed()
     }
 }
 

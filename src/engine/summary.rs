@@ -5,6 +5,8 @@
 //! on (so that a scan counts once, by what is known of it last) and the ten worst.
 //! Read next: `counts.rs` (frames), `cli/summary.rs` (how it looks).
 
+mod kept;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},

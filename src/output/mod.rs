@@ -21,6 +21,7 @@ mod lines;
 mod phases;
 mod queue;
 mod retry;
+mod standing;
 mod worker;
 
 use std::{
@@ -42,6 +43,7 @@ pub use lines::Lines;
 pub use phases::Phases;
 pub use queue::Policy;
 pub use retry::Patience;
+pub use standing::Standing;
 
 use queue::Queue;
 use worker::Worker;

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::Event;
 
 /// What a full queue does.
@@ -27,7 +28,7 @@ pub enum Policy {
 }
 
 /// What was done with the events of one output.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) offered: u64,
     pub(super) delivered: u64,
@@ -46,6 +47,8 @@ pub(super) enum Taken {
     },
     /// Open the destination anew.
     Reopen,
+    /// All is written that was put: say where the destination stands.
+    Position,
     /// Nothing comes any more.
     End,
 }
@@ -77,6 +80,10 @@ struct State {
     /// Dropped since the last batch was taken.
     lost: u64,
     reopen: bool,
+    /// Somebody waits to hear where the destination stands.
+    asked: bool,
+    /// What he is to hear.
+    position: Option<Result<u64, String>>,
     /// Nobody puts any more.
     closed: bool,
     /// Nobody takes any more.
@@ -165,6 +172,9 @@ impl Queue {
             }
             if state.waiting > 0 {
                 break;
+            }
+            if std::mem::take(&mut state.asked) {
+                return Taken::Position;
             }
             if state.closed {
                 return Taken::End;
@@ -260,6 +270,42 @@ impl Queue {
     pub(super) fn reopen(&self) {
         self.state().reopen = true;
         self.filled.notify_one();
+    }
+
+    /// Waits until all that was put is written, and hears where the destination stands.
+    ///
+    /// # Errors
+    /// Nobody takes any more, or it has no such place, in words.
+    pub(super) fn ask_position(&self) -> Result<u64, String> {
+        let mut state = self.state();
+        (state.asked, state.position) = (true, None);
+        self.filled.notify_one();
+        let waits = |state: &mut State| state.position.is_none() && !state.failed && !state.ended;
+        let mut state = self.emptied.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
+        let failure = || state.tally.error.clone().unwrap_or_else(|| "it is at its end".into());
+        let failed = state.failed.then(failure);
+        match (failed, state.position.take()) {
+            (None, Some(position)) => position,
+            (failed, _) => Err(failed.unwrap_or_else(|| "it is at its end".into())),
+        }
+    }
+
+    /// The answer to [`Taken::Position`].
+    pub(super) fn stands(&self, position: Result<u64, String>) {
+        self.state().position = Some(position);
+        self.emptied.notify_all();
+    }
+
+    /// What must be known to go on counting later: the counts, and what was dropped and not said yet.
+    pub(super) fn counts(&self) -> (Tally, u64) {
+        let state = self.state();
+        (state.tally.clone(), state.lost)
+    }
+
+    /// Goes on counting.
+    pub(super) fn count_on(&self, (tally, lost): (Tally, u64)) {
+        let mut state = self.state();
+        (state.tally, state.lost) = (tally, lost);
     }
 
     /// Counts what was written.

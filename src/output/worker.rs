@@ -64,6 +64,10 @@ impl Worker {
                         self.attempt(|output| output.flush())?;
                     }
                 }
+                Taken::Position => {
+                    self.attempt(|output| output.flush())?;
+                    self.queue.stands(self.output.position().map_err(|error| error.to_string()));
+                }
                 Taken::Reopen => self.attempt(|output| output.reopen())?,
                 Taken::End => return self.attempt(|output| output.flush()),
             }

@@ -8,10 +8,13 @@
 //! Source: Zeek's TCP analyzer (`tcp_attempt_delay` 5 s) and its events `connection_attempt`,
 //! `connection_rejected`, `connection_reset`, `connection_established`. Read next: `trw.rs`, `zeek.rs`.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, io};
+
+use serde::{Deserialize, Serialize};
 
 use super::recent::{Fades, Recent};
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Kind, Observation},
     source::Time,
 };
@@ -28,7 +31,7 @@ const RST: u8 = 4;
 const ACK: u8 = 16;
 
 /// One TCP connection, as the one sees it who began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Connection {
     pub(super) client: Address,
     pub(super) server: Address,
@@ -37,7 +40,7 @@ pub(super) struct Connection {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Outcome {
     /// The server sent SYN and ACK.
     Accepted,
@@ -66,7 +69,7 @@ pub(super) struct Ended {
     pub(super) by: Option<Observation>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     #[default]
     New,
@@ -75,7 +78,7 @@ enum State {
     Over,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Attempt {
     state: State,
     began: Time,
@@ -89,7 +92,7 @@ impl Fades for Attempt {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Deadline {
     due: Time,
     connection: Connection,
@@ -218,6 +221,22 @@ impl Attempts {
 
 fn connection(client: Address, server: Address, client_port: u16, server_port: u16) -> Connection {
     Connection { client, server, client_port, server_port }
+}
+
+impl Kept for Attempts {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { telling: _, connections, deadlines, cut_short } = self;
+        connections.keep(to)?;
+        to.put(deadlines)?;
+        to.put(cut_short)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.connections.resume(from)?;
+        self.deadlines = from.list(CONNECTIONS)?;
+        self.cut_short = from.take()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -17,10 +17,14 @@
 //! Source: the behaviour and the defaults (`scan_num_hosts` 256, `scan_num_ports` 10, `scan_delay` 3000) of
 //! libnids 1.26. Read next: `snort/mod.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::Event;
 
 use super::alarm::{Alarm, Found, distinct, exact_ports, exactly, shape, silent};
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Kind, Observation},
     source::Time,
 };
@@ -43,7 +47,7 @@ const ACK: u8 = 16;
 type Pair = (Address, u16, u8);
 
 /// What is known of a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Host {
     source: Address,
     /// When it sent last, in milliseconds: 32 bits, as the original has it.
@@ -159,6 +163,28 @@ fn technique(pairs: &[Pair]) -> &'static str {
         [0x00] => "tcp-null",
         [0x29] => "tcp-xmas",
         _ => "tcp-other",
+    }
+}
+
+impl Kept for LibnidsState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { buckets, epoch } = self;
+        to.put(epoch)?;
+        to.list(buckets.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.epoch = from.take()?;
+        if from.length(self.buckets.len())? != self.buckets.len() {
+            return Err(Unfit::Other("a table has another size"));
+        }
+        for bucket in &mut self.buckets {
+            *bucket = from.list(BUCKET)?;
+            if bucket.iter().any(|host| host.pairs.len() > PAIRS) {
+                return Err(Unfit::Damaged);
+            }
+        }
+        Ok(())
     }
 }
 

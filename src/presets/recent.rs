@@ -6,11 +6,18 @@
 //! originals. Must not know what a value means.
 //! Read next: `attempts.rs`, `snort/mod.rs`, which remember in it.
 
-use std::hash::{BuildHasher, Hash};
+use std::{
+    hash::{BuildHasher, Hash},
+    io,
+};
 
 use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::source::Time;
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    source::Time,
+};
 
 /// Entries that a key may lie in.
 const BUCKET: usize = 8;
@@ -26,7 +33,7 @@ pub(super) trait Fades: Copy + Default {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
     key: K,
     value: V,
@@ -130,6 +137,25 @@ fn displaced<K, V: Fades>(bucket: &[Entry<K, V>], now: Time) -> Option<(Rank, us
     };
     let ranked = bucket.iter().zip(0..).map(|(entry, place)| (rank(entry), entry.used, place));
     ranked.min().map(|(rank, _, place)| (rank, place))
+}
+
+impl<K: Serialize + DeserializeOwned, V: Serialize + DeserializeOwned> Kept for Recent<K, V> {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { buckets, hasher: _, given_up } = self;
+        to.put(given_up)?;
+        to.list(buckets.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.given_up = from.take()?;
+        if from.length(self.buckets.len())? != self.buckets.len() {
+            return Err(Unfit::Other("a table has another size"));
+        }
+        self.buckets.iter_mut().try_for_each(|bucket| {
+            *bucket = from.list(BUCKET)?;
+            Ok(())
+        })
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@
 //! Testing", 2004; the times after which things are forgotten are those of Bro's script `trw` (2006).
 //! Read next: `attempts.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Answers, Counted, Event, Kind, Ports};
 
 use super::{
@@ -27,6 +30,7 @@ use super::{
     recent::{Fades, Recent},
 };
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     source::Time,
 };
@@ -56,7 +60,7 @@ const CONTACTS: usize = 131_072;
 const SAMPLE: usize = 8;
 
 /// Whether a host was already told to have failed, and to have answered.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Contact {
     failed: bool,
     answered: bool,
@@ -69,7 +73,7 @@ impl Fades for Contact {
 }
 
 /// What is known of a source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Walk {
     odds: f64,
     /// A verdict was reached, one way or the other.
@@ -213,6 +217,21 @@ impl Walk {
             ),
         };
         alarm.event(ended.by.as_ref())
+    }
+}
+
+impl Kept for TrwState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { attempts, contacts, walks } = self;
+        attempts.keep(to)?;
+        contacts.keep(to)?;
+        walks.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.attempts.resume(from)?;
+        self.contacts.resume(from)?;
+        self.walks.resume(from)
     }
 }
 

@@ -13,6 +13,9 @@
 //! Source: Zeek's `scripts/policy/misc/scan.zeek` (deprecated by its authors for its use of memory) and the
 //! default `Notice::default_suppression_interval`. Read next: `attempts.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Answers, Event, Kind};
 
 use super::{
@@ -21,6 +24,7 @@ use super::{
     recent::{Fades, Recent},
 };
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     source::Time,
 };
@@ -37,7 +41,8 @@ const SUPPRESSION: i64 = 3_600 * Time::SECOND;
 const KEYS: usize = 16_384;
 
 /// Distinct things that failed in an epoch, up to the threshold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "[T; N]: Serialize", deserialize = "[T; N]: Deserialize<'de>"))]
 struct Failures<T, const N: usize> {
     epoch: i64,
     things: [T; N],
@@ -83,8 +88,15 @@ impl<T: Copy + Default + PartialEq, const N: usize> Failures<T, N> {
     }
 }
 
+/// What is told once an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Notice {
+    AddressScan,
+    PortScan,
+}
+
 /// A notice that was given: to a source, of a kind.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Given;
 
 impl Fades for Given {
@@ -108,7 +120,7 @@ struct Notices {
     hosts: Recent<(Address, u16), Failures<Address, HOSTS>>,
     /// By source and target.
     ports: Recent<(Address, Address), Failures<u16, PORTS>>,
-    given: Recent<(Address, &'static str), Given>,
+    given: Recent<(Address, Notice), Given>,
 }
 
 impl Default for ZeekState {
@@ -156,19 +168,19 @@ impl Notices {
         let scan = scan.and_then(|ports| ports.add(epoch, port, ended).then_some(*ports));
         let seq = ended.by.map(|packet| packet.seq);
         if let Some(hosts) = sweep
-            && self.is_news(source, "Address_Scan", now)
+            && self.is_news(source, Notice::AddressScan, now)
         {
             tell(Found { event: address_scan(ended, &hosts), seq });
         }
         if let Some(ports) = scan
-            && self.is_news(source, "Port_Scan", now)
+            && self.is_news(source, Notice::PortScan, now)
         {
             tell(Found { event: port_scan(ended, &ports), seq });
         }
     }
 
     /// Whether the notice was not given about the source within the hour; it is now.
-    fn is_news(&mut self, source: Address, notice: &'static str, now: Time) -> bool {
+    fn is_news(&mut self, source: Address, notice: Notice, now: Time) -> bool {
         if self.given.peek(&(source, notice), now).is_some() {
             return false;
         }
@@ -216,6 +228,26 @@ fn alarm<T, const N: usize>(ended: &Ended, failures: &Failures<T, N>) -> Alarm {
         targets: exactly(&[]),
         ports: None,
         reason: String::new(),
+    }
+}
+
+impl Kept for ZeekState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { attempts, notices: Notices { first, hosts, ports, given } } = self;
+        attempts.keep(to)?;
+        to.put(first)?;
+        hosts.keep(to)?;
+        ports.keep(to)?;
+        given.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let Self { attempts, notices: Notices { first, hosts, ports, given } } = self;
+        attempts.resume(from)?;
+        *first = from.take()?;
+        hosts.resume(from)?;
+        ports.resume(from)?;
+        given.resume(from)
     }
 }
 

@@ -7,9 +7,12 @@
 //! Must not know the clock: it is told how late it is. Memory is bounded.
 //! Read next: `limit.rs` (the windows), `route.rs` (who asks).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Anomaly, Event, EventType, Severity};
+
+use crate::checkpoint::{Kept, Reader, Unfit, Writer};
 
 use super::{
     limit::{By, Full},
@@ -31,7 +34,7 @@ pub struct Digests {
 /// When its window is over, the number of the rule, whose window it is. The first one is due first.
 type Key = (i64, usize, Option<IpAddr>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Held {
     events: u64,
     by_severity: BTreeMap<Severity, u64>,
@@ -98,5 +101,17 @@ impl Held {
             ..Event::new(EventType::Anomaly, at)
         };
         (event, Route { outputs: self.outputs, rule: Some(rule.name.clone()), ..Route::default() })
+    }
+}
+
+impl Kept for Digests {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { waiting } = self;
+        to.list(waiting.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.waiting = from.list(WAITING + 1)?;
+        Ok(())
     }
 }

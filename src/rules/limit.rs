@@ -9,7 +9,11 @@
 //! newcomers share one window of their rule, so that forged sources limit each other.
 //! Read next: `route.rs`; `digest.rs` (what becomes of the others).
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, io, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Kept, Reader, Unfit, Writer};
 
 /// `limit = { events = 20, per = "1m", by = "source" }`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub struct Windows {
     swept: i64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Window {
     start: i64,
     per: i64,
@@ -97,6 +101,21 @@ impl Windows {
             self.running.retain(|_, window| !window.is_over(now));
         }
         if self.running.len() < WINDOWS { key } else { (rule, None) }
+    }
+}
+
+impl Kept for Windows {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { running, swept } = self;
+        to.list(running.iter())?;
+        to.put(swept)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let running = from.list::<Vec<((usize, Option<IpAddr>), Window)>>(2 * WINDOWS)?;
+        self.running.extend(running);
+        self.swept = from.take()?;
+        Ok(())
     }
 }
 

@@ -10,11 +10,15 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::BuildHasher,
+    io,
     sync::Arc,
 };
 
 use foldhash::quality::FixedState;
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Event, Phase, Scan, Severity};
+
+use crate::checkpoint::{Kept, Reader, Unfit, Writer};
 
 use super::{
     Rules,
@@ -26,7 +30,7 @@ use super::{
 };
 
 /// Outputs by their numbers in [`Rules::outputs`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutputSet(u64);
 
 impl OutputSet {
@@ -207,6 +211,27 @@ impl Router {
         }
         route.outputs = route.outputs.and(self.rules.everywhere);
         route
+    }
+}
+
+impl Kept for Router {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { rules: _, windows, digests, begun: Begun { outputs, order }, now } = self;
+        windows.keep(to)?;
+        digests.keep(to)?;
+        to.list(outputs.iter())?;
+        to.put(order)?;
+        to.put(now)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.windows.resume(from)?;
+        self.digests.resume(from)?;
+        let outputs = from.list::<Vec<(u64, OutputSet)>>(REMEMBERED)?;
+        self.begun.outputs.extend(outputs);
+        self.begun.order = from.list(REMEMBERED)?;
+        self.now = from.take()?;
+        Ok(())
     }
 }
 

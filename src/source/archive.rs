@@ -7,6 +7,8 @@
 //! Must not know the formats.
 //! Read next: `find.rs` (what paths lead to), `reader.rs` (one capture), `merge.rs`.
 
+mod standing;
+
 use std::{
     fs::File,
     io::{self, Cursor, Read},
@@ -15,6 +17,8 @@ use std::{
     sync::Arc,
     vec,
 };
+
+use crate::checkpoint::{Kept, Reader as State, Unfit, Writer};
 
 use super::{
     Batch, Pull, Sizes, Source, Time, Trouble, Window,
@@ -150,6 +154,14 @@ impl Archive {
 }
 
 impl Source for Archive {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        Kept::keep(self, to)
+    }
+
+    fn resume(&mut self, from: &mut State<'_>) -> Result<(), Unfit> {
+        Kept::resume(self, from)
+    }
+
     fn pull(&mut self, batch: &mut Batch) -> Pull {
         if let Some(merge) = &mut self.merge {
             return merge.pull(batch, &mut self.run, self.sizes);

@@ -64,7 +64,7 @@ const NO_FLOOR: i64 = i64::MAX;
 ///
 /// It is small and `Copy`: whoever walks a piece of a batch starts from a copy of the
 /// clock at its border and comes to the same times as everybody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// The stamp that the clock's time has: most frames are a little later, and are dealt with by that alone.
     /// [`NO_FLOOR`] while a frame is to be looked at more closely.

@@ -6,6 +6,8 @@
 //! Must not know where the bytes come from.
 //! Read next: `walk.rs` (the same steps, for the workers), `reader.rs` (who drives it).
 
+mod standing;
+
 use std::sync::Arc;
 
 use super::{

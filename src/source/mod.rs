@@ -18,6 +18,7 @@ mod flaw;
 mod gather;
 mod input;
 pub mod interfaces;
+mod listed;
 pub mod live;
 mod lz4;
 mod magic;
@@ -36,17 +37,22 @@ mod walk;
 mod window;
 pub mod write;
 
-use std::{fmt, ops::Range, path::Path, sync::Arc};
+use std::{fmt, io, ops::Range, path::Path, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{Reader, Unfit, Writer};
 
 pub use archive::{Archive, LeftOut, Order};
 pub use clock::{Clock, Time};
 pub use filter::{Filter, FilterError};
 pub use find::Passed;
+pub use listed::Listed;
 pub use live::Live;
 pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkType(pub u32);
 
 /// One frame as it lies in a batch.
@@ -69,7 +75,7 @@ pub struct Frame<'a> {
 }
 
 /// A pcapng interface, or the one of a pcap file, as far as walking needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
     /// What its frames begin with.
     pub link: LinkType,
@@ -82,7 +88,7 @@ pub struct Interface {
 }
 
 /// The unit of a stamp (`if_tsresol`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Units {
     /// 10^-n seconds.
     Decimal(u8),
@@ -262,4 +268,20 @@ impl fmt::Display for Trouble {
 pub trait Source: Send {
     /// Fills `batch` anew: clears it, keeps its buffers. Never splits a record.
     fn pull(&mut self, batch: &mut Batch) -> Pull;
+
+    /// Writes down where it stands, between two batches.
+    ///
+    /// # Errors
+    /// It cannot be taken up where it stands, or what the writer says.
+    fn keep(&self, _to: &mut Writer<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Goes where an earlier one of the same input stood.
+    ///
+    /// # Errors
+    /// It cannot, or the state does not fit.
+    fn resume(&mut self, _from: &mut Reader<'_>) -> Result<(), Unfit> {
+        Err(Unfit::Other("this input cannot be taken up"))
+    }
 }

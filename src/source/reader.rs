@@ -6,6 +6,8 @@
 //! Must not know of other captures, nor how this one was opened.
 //! Read next: `cut.rs` (the walk ahead), `archive.rs` (many captures).
 
+mod standing;
+
 use std::{
     io::{self, ErrorKind, Read},
     path::Path,

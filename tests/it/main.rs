@@ -50,6 +50,8 @@ mod read;
 mod pages;
 // Other detectors judge the same packets, side by side.
 mod presets;
+// A run that was interrupted goes on, and nobody can tell.
+mod resume;
 // Rules files: what ships is right, editors know the language, events can be tried.
 mod rules;
 // Who moves from scanlogd gets its lines.

@@ -29,7 +29,7 @@ pub use event::Event;
 pub use findings::{Evidence, Findings};
 pub use lines::WholeLines;
 pub use nearest::nearest;
-pub use options::{ConfigError, Need, OptionKind, OptionSpec, Options, Table};
+pub use options::{ConfigError, Need, OptionKind, OptionSpec, Options, Resume, Table};
 pub use output::{Output, OutputError, OutputPlugin, Record};
 pub use processor::{Chunk, Direction, End, Follower, Interest, Ip, Levels, Processor, ProcessorPlugin, Stream, Udp};
 pub use samples::sample_events;

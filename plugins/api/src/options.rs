@@ -102,11 +102,22 @@ impl ConfigError {
     }
 }
 
+/// What a run that another may have to go on with asks of its outputs (`read --resume`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// It begins. What is there stays; [`Output::position`](crate::Output::position) will be asked.
+    Begin,
+    /// It goes on: what lies behind this position, which an earlier run's output gave, is to be taken back before
+    /// anything is written. It will be told again.
+    At(u64),
+}
+
 /// The options of one output, checked against its plugin's specs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     values: BTreeMap<&'static str, Checked>,
     format: String,
+    resume: Option<Resume>,
 }
 
 /// A value that is what its spec asks for.
@@ -146,7 +157,7 @@ impl Options {
             }
         }
         let format = String::new();
-        if errors.is_empty() { Ok(Self { values: checked, format }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { values: checked, format, resume: None }) } else { Err(errors) }
     }
 
     /// The same with the name of the format that records will come in, which the host knows.
@@ -159,6 +170,17 @@ impl Options {
     /// on it, such as whether a line may be cut; empty when the host did not say.
     pub fn format(&self) -> &str {
         &self.format
+    }
+
+    /// The same for a run that another may have to go on with, or that goes on itself.
+    #[must_use]
+    pub fn with_resume(self, resume: Resume) -> Self {
+        Self { resume: Some(resume), ..self }
+    }
+
+    /// What such a run asks; `None` of any other. An output that cannot give a position need not look: the host refuses it.
+    pub fn resume(&self) -> Option<Resume> {
+        self.resume
     }
 
     /// The text of a `Text` or `Choice` option, the word of a `ChoiceOrSize`; `None` when there is none.

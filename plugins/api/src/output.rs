@@ -42,6 +42,15 @@ pub trait Output: Send {
         Ok(())
     }
 
+    /// Where it stands: a number by which all that is written from now on can be taken back later, by a new one that gets it as
+    /// [`Resume::At`](crate::Resume::At) among its options. What was written before must be safe by then, whatever
+    /// befalls the machine. Asked only where the options said [`Options::resume`], after a `flush`, and never while a batch
+    /// is half written. An output whose readers may have seen already what would be taken back (a screen, a
+    /// socket) has no position.
+    fn position(&mut self) -> Result<u64, OutputError> {
+        Err(OutputError::Reject("what it has told cannot be taken back".into()))
+    }
+
     /// Opens its destination anew: somebody renamed the file, or the receiver restarted.
     /// What was written before stays.
     fn reopen(&mut self) -> Result<(), OutputError> {

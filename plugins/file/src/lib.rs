@@ -5,8 +5,9 @@
 //! put away by day or size where that is asked for.
 //! Must not know formats: the host renders.
 //!
-//! Read next: `tail.rs` (the end of a file), `rotate.rs`, `pack.rs`, `tests/contract.rs`.
+//! Read next: `tail.rs` (the end of a file), `back.rs`, `rotate.rs`, `pack.rs`, `tests/contract.rs`.
 
+mod back;
 mod pack;
 mod rotate;
 mod tail;
@@ -19,7 +20,9 @@ use std::{
 };
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use tripline_plugin::{ConfigError, Need, OptionKind, OptionSpec, Options, Output, OutputError, OutputPlugin, Record};
+use tripline_plugin::{
+    ConfigError, Need, OptionKind, OptionSpec, Options, Output, OutputError, OutputPlugin, Record, Resume,
+};
 
 use pack::{Beside, Packing};
 use rotate::Rotate;
@@ -118,6 +121,13 @@ impl Settings {
             (_, Some(size)) => Rotate::At(size),
             _ => Rotate::Never,
         };
+        if rotate != Rotate::Never && options.resume().is_some() {
+            return Err(ConfigError::about(
+                "rotate",
+                "a file that was put away cannot be cut back, as `--resume` asks for",
+            )
+            .hint("leave `rotate` out, and put the file away when the run is finished"));
+        }
         let packing = match options.text("compress") {
             Some("gzip") => Some(Packing::Gzip),
             Some("zstd") => Some(Packing::Zstd),
@@ -143,6 +153,9 @@ impl Archive {
     fn open(options: &Options) -> Result<Self, ConfigError> {
         let Settings { path, rotate, keep, packing, fsync } = Settings::read(options)?;
         refuse_what_is_no_file(&path)?;
+        if let Some(Resume::At(end)) = options.resume() {
+            back::cut(&path, end)?;
+        }
         let tail = Tail::open(&path).map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::NotFound => "create its folder first",
@@ -260,6 +273,14 @@ impl Output for Archive {
             self.sync().map_err(|error| self.failed(&error))?;
         }
         Ok(())
+    }
+
+    fn position(&mut self) -> Result<u64, OutputError> {
+        if self.tail.was_moved() {
+            return Err(OutputError::Reject(format!("{} was moved away meanwhile", self.path.display())));
+        }
+        let end = self.tail.end().map_err(|error| self.failed(&error))?;
+        end.ok_or_else(|| OutputError::Reject(format!("{} is no plain file", self.path.display())))
     }
 
     fn reopen(&mut self) -> Result<(), OutputError> {

@@ -104,6 +104,15 @@ impl Tail {
         self.size
     }
 
+    /// Where the file ends, with all of it on the disk; `None` of a device.
+    pub(crate) fn end(&self) -> io::Result<Option<u64>> {
+        if self.size.is_none() {
+            return Ok(None);
+        }
+        self.file.sync_all()?;
+        Ok(Some(self.file.metadata()?.len()))
+    }
+
     pub(crate) fn sync(&self) -> io::Result<()> {
         if self.size.is_some() { self.file.sync_data() } else { Ok(()) }
     }

@@ -6,7 +6,9 @@
 use std::{collections::BTreeMap, fs, io::Read, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use tempfile::TempDir;
-use tripline_plugin::{ConfigError, Event, Options, Output, OutputError, Record, Table, event::EventType, testkit};
+use tripline_plugin::{
+    ConfigError, Event, Options, Output, OutputError, Record, Resume, Table, event::EventType, testkit,
+};
 
 fn build(path: &Path) -> Result<Box<dyn Output>, ConfigError> {
     build_with(path, &[])
@@ -59,6 +61,61 @@ fn a_line_that_a_crash_tore_is_cut_off_and_kept_beside() {
         assert_eq!(read(&folder), format!("{whole}sample event 1\n"));
         assert_eq!(fs::read_to_string(folder.path().join("scans.jsonl.torn")).unwrap_or_default(), torn);
     }
+}
+
+fn resumed(path: &Path, resume: Resume) -> Result<Box<dyn Output>, ConfigError> {
+    let table: Table = [("path".to_owned(), path.to_str().unwrap().into())].into();
+    let options = Options::check(tripline_file::PLUGIN.options, &table).unwrap();
+    (tripline_file::PLUGIN.build)(&options.with_resume(resume))
+}
+
+#[test]
+fn what_was_written_behind_a_position_is_taken_back_and_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scans.jsonl");
+    fs::write(&path, "of last week\n").unwrap();
+    let mut first = resumed(&path, Resume::Begin).unwrap();
+    assert_eq!(first.position(), Ok(13));
+    first.write(&testkit::records()[..1]).unwrap();
+    let end = first.position().unwrap();
+    first.write(&testkit::records()[1..4]).unwrap();
+    drop(first);
+    let torn = format!("{}half a li", read(&folder));
+    fs::write(&path, torn).unwrap();
+    let mut second = resumed(&path, Resume::At(end)).unwrap();
+    assert_eq!(second.position(), Ok(end));
+    second.write(&testkit::records()[1..2]).unwrap();
+    assert_eq!(read(&folder), "of last week\nsample event 1\nsample event 2\n");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was put beside it");
+}
+
+#[test]
+fn a_file_that_cannot_be_the_one_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scans.jsonl");
+    let why = |text: Option<&str>, end| {
+        let _ = fs::remove_file(&path);
+        text.inspect(|text| fs::write(&path, text).unwrap());
+        let reason = resumed(&path, Resume::At(end)).err().map(|error| error.reason);
+        assert_eq!(text, fs::read_to_string(&path).ok().filter(|_| reason.is_some() || end > 0).as_deref());
+        reason.map(|reason| reason.rsplit_once(": ").unwrap().1.to_owned())
+    };
+    assert_eq!(why(Some("one\n"), 9).as_deref(), Some("it has 4 bytes"));
+    assert_eq!(why(Some("another\n"), 4).as_deref(), Some("no line ends there, so it is another file"));
+    assert!(why(None, 4).unwrap().contains("No such file"));
+    assert_eq!(why(Some("one\n"), 4), None);
+    assert_eq!(why(None, 0), None);
+}
+
+#[test]
+fn a_file_that_is_put_away_cannot_be_cut_back_and_a_device_not_either() {
+    let table: Table = [("path", "/x"), ("rotate", "daily")].map(|(key, value)| (key.to_owned(), value.into())).into();
+    let options = Options::check(tripline_file::PLUGIN.options, &table).unwrap();
+    assert_eq!((tripline_file::PLUGIN.check)(&options), Ok(()));
+    let error = (tripline_file::PLUGIN.check)(&options.with_resume(Resume::Begin)).unwrap_err();
+    assert!(error.reason.contains("--resume"), "{error}");
+    let mut device = resumed(Path::new("/dev/null"), Resume::Begin).unwrap();
+    assert!(matches!(device.position(), Err(OutputError::Reject(why)) if why == "/dev/null is no plain file"));
 }
 
 #[test]

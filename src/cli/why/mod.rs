@@ -39,7 +39,7 @@ pub fn why(args: &args::Why, program: &Program) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let net = args.address;
     let (filter, window) = job::selection(&args.selection, &mut errors);
-    let mode = Mode::Read { deliver: args.deliver };
+    let mode = Mode::Read { deliver: args.deliver, alone: false };
     let Job { plan, rules, outputs, processors } = job::prepare(&args.judging(), mode, program, errors)?;
     warn(&rules);
     let own = plan.thresholds.is_some().then_some(known::TRIPLINE);

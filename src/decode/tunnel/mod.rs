@@ -13,6 +13,8 @@ mod l2tp;
 mod teredo;
 mod vxlan;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Address, Packet,
     body::Body,
@@ -24,7 +26,7 @@ use super::{
 pub const DEEPEST: u8 = 8;
 
 /// What a packet came through: the outermost tunnel, and how many there were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tunnel {
     /// The end that put the packet in.
     pub src: Address,
@@ -50,7 +52,7 @@ impl Tunnel {
 }
 
 /// The sorts of tunnels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// RFC 2784, 2890, 7637; the first version also carries Ethernet and MPLS.
     Gre,

@@ -5,6 +5,7 @@
 //! Source: the constants and rules of scanlogd 2.2.8.
 //! Read next: `table.rs`.
 
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::Span;
 
 use super::{ACK, RST, TICK};
@@ -25,7 +26,7 @@ const LOW_WEIGHT: u8 = 3;
 const PORTS: usize = 20;
 
 /// A source and the ports that it tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The IPv4 address; 0 for an unused entry.
     pub source: u32,

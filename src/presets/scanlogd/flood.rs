@@ -6,8 +6,13 @@
 //! Source: the log limit of scanlogd 2.2.8.
 //! Read next: `report.rs`.
 
+use std::io;
+
 use super::TICK;
-use crate::source::Time;
+use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
+    source::Time,
+};
 
 /// Scans in a row that are logged.
 const LINES: u32 = 5;
@@ -50,6 +55,18 @@ impl Flood {
             }
             _ => Line::Nothing,
         }
+    }
+}
+
+impl Kept for Flood {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { count, last } = self;
+        to.put(&(count, last))
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        (self.count, self.last) = from.take()?;
+        Ok(())
     }
 }
 

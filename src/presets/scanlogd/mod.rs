@@ -27,6 +27,8 @@ mod flood;
 mod report;
 mod table;
 
+use std::io;
+
 pub use entry::Entry;
 pub use report::Report;
 
@@ -37,6 +39,7 @@ use table::Table;
 #[cfg(test)]
 use super::by_hand;
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Kind, Observation},
     source::Time,
 };
@@ -99,6 +102,19 @@ impl ScanlogdState {
             Line::MoreFollow => Some(Report::MoreFollow { decided_by: *packet }),
             Line::Nothing => None,
         }
+    }
+}
+
+impl Kept for ScanlogdState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { table, flood } = self;
+        table.keep(to)?;
+        flood.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.table.resume(from)?;
+        self.flood.resume(from)
     }
 }
 

@@ -6,7 +6,10 @@
 //! Source: the table of scanlogd 2.2.8.
 //! Read next: `flood.rs`.
 
+use std::io;
+
 use super::Entry;
+use crate::checkpoint::{Kept, Reader, Unfit, Writer};
 
 /// Entries in the ring: each slot number is one byte.
 const ENTRIES: usize = 256;
@@ -75,6 +78,27 @@ fn hash(source: u32) -> usize {
     let memory = source.swap_bytes();
     let folded = (0..u32::BITS).step_by(HASH_BITS as usize).fold(0, |hash, shift| hash ^ memory >> shift);
     (folded & ((1 << HASH_BITS) - 1)) as usize
+}
+
+impl Kept for Table {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { entries, oldest, chains } = self;
+        to.put(entries.as_slice())?;
+        to.put(oldest)?;
+        to.list(chains.iter())
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        from.fill(&mut self.entries)?;
+        self.oldest = from.take()?;
+        if from.length(self.chains.len())? != self.chains.len() {
+            return Err(Unfit::Other("a table has another size"));
+        }
+        self.chains.iter_mut().try_for_each(|chain| {
+            *chain = from.list(CHAIN)?;
+            Ok(())
+        })
+    }
 }
 
 #[cfg(test)]

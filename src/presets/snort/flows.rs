@@ -8,8 +8,13 @@
 //! Source: the behaviour of Snort 3's `stream`, `stream_tcp` (180 s), `stream_udp` (30 s), `stream_ip` (60 s).
 //! Read next: `tracker.rs`.
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
 use super::super::recent::{Fades, Recent};
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
     source::Time,
 };
@@ -27,7 +32,7 @@ const UDP: u8 = 17;
 type Ends = ((Address, u16), (Address, u16), u8);
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     #[default]
     New,
@@ -43,7 +48,7 @@ enum Stage {
     Established,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Flow {
     stage: Stage,
     /// The first of the two ends began.
@@ -181,6 +186,17 @@ fn ends(packet: &Observation, protocol: u8) -> (Ends, bool) {
     let port = |port| if has_ports { port } else { 0 };
     let (from, to) = ((packet.src, port(packet.src_port)), (packet.dst, port(packet.dst_port)));
     if from <= to { ((from, to, protocol), true) } else { ((to, from, protocol), false) }
+}
+
+impl Kept for Flows {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { table } = self;
+        table.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.table.resume(from)
+    }
 }
 
 #[cfg(test)]

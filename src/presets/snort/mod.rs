@@ -26,6 +26,9 @@ mod flows;
 mod levels;
 mod tracker;
 
+use std::io;
+
+use serde::{Deserialize, Serialize};
 use tripline_plugin::event::{Counted, Event, Ports};
 
 use super::{
@@ -33,6 +36,7 @@ use super::{
     recent::Recent,
 };
 use crate::{
+    checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Kind, Observation, describe},
     source::Time,
 };
@@ -52,7 +56,7 @@ const NO_PORT: u8 = 3;
 const FILTERED: u8 = 13;
 
 /// Whose counts: of what, and whether as the one that scans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Who {
     what: What,
     scans: bool,
@@ -60,7 +64,7 @@ struct Who {
 }
 
 /// What is scanned for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum What {
     Tcp,
     Udp,
@@ -221,6 +225,19 @@ impl SnortState {
             ),
         };
         alarm.event(Some(packet))
+    }
+}
+
+impl Kept for SnortState {
+    fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
+        let Self { level: _, flows, trackers } = self;
+        flows.keep(to)?;
+        trackers.keep(to)
+    }
+
+    fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        self.flows.resume(from)?;
+        self.trackers.resume(from)
     }
 }
 

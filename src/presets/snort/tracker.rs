@@ -7,6 +7,8 @@
 //! first packet after the last window, so a scan across two of them needs more; a window tells one alarm.
 //! Source: the behaviour of Snort 3's inspector `port_scan`. Read next: `mod.rs`.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     super::recent::Fades,
     levels::{Kinds, Limits},
@@ -14,7 +16,7 @@ use super::{
 use crate::{decode::Address, source::Time};
 
 /// The counts of one host in one role, for one protocol.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tracker {
     /// Attempts, less those that became connections.
     pub(super) scans: u32,

@@ -1,0 +1,348 @@
+//! A run that was interrupted goes on, and its files are byte for byte as if it had never been: `read --resume STATE`.
+//! What cannot be taken back is refused before anything is done.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tripline::{
+    checkpoint::Writer,
+    defragment::Policies,
+    engine::{
+        self, Plan, Reference, RunError, Sink,
+        checkpoint::{Checkpoints, Conditions, Found},
+    },
+    presets::{self, tripline::Thresholds},
+    source::{Archive, Order, Sizes, Trouble},
+};
+use tripline_plugin::Event;
+
+use crate::{
+    craft::{Capture, frame::SYN, frame::Segment, pieces},
+    program::tripline,
+};
+
+/// Numbers that look like chance and are the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
+}
+
+/// Traffic with something for every table: scans of all sorts, clients, forged sources, decoys, crowds, fragments.
+fn traffic(acts: u32, seed: u64) -> Capture {
+    let mut chance = Chance(seed);
+    let mut story = Capture::new();
+    for n in 0..acts {
+        let (who, host, port) = (chance.below(40), chance.below(24), 1 + chance.below(400));
+        let (source, target) = (format!("10.0.9.{}", 100 + who), format!("10.0.0.{}", 10 + host));
+        let (from, to) = (format!("{source}:{}", 30_000 + n % 30_000), format!("{target}:{port}"));
+        story = match chance.below(24) {
+            0..=4 => story.syn(&from, &to).refused(),
+            5 => story.syn(&from, &to).accepted().aborted(),
+            6 => story.syn(&from, &format!("{target}:80")).accepted().used(100),
+            7 => story.syn(&from, &to),
+            8 => story.udp(&from, &to, 20).port_unreachable(),
+            9 => story.ping(&source, &target).who_has(&source, &target),
+            10 => story.tcp(&from, &to, 41),
+            // Forged ones that come once, twice, three times.
+            11..=17 => {
+                let forged = format!("20.{}.{}.7:4000", chance.below(9), chance.below(250));
+                story.syn(&forged, &format!("10.0.0.1:{port}"))
+            }
+            // nmap's decoys: the same probe under other names.
+            18 => [1, 2, 3].into_iter().fold(story, |story, n| story.syn(&format!("10.0.8.{n}:5555"), &to)),
+            19 => story.syn(&format!("10.1.{}.{}:5000", who, chance.below(9)), &format!("10.0.0.2:{port}")).refused(),
+            20 => story.syn(&format!("[fd00::{who:x}]:4000"), &format!("[fd00:1::{host:x}]:{port}")).refused(),
+            21 => story.wait(chance.below(4_000) as f64 / 10.0),
+            _ => {
+                let seq = n.wrapping_mul(77);
+                let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+                let whole = Segment { from, to, flags: SYN, seq, ack: 0, payload: 24 }.frame();
+                let mut cut = pieces::cut(&whole, n as u16, 16);
+                // Of some the last piece never comes, or one comes twice.
+                match chance.below(4) {
+                    0 => drop(cut.pop()),
+                    1 => cut.push(cut[0].clone()),
+                    _ => {}
+                }
+                cut.into_iter().fold(story, Capture::frame)
+            }
+        };
+    }
+    story
+}
+
+/// An archive of every sort: the story in four files, one after the other.
+fn archive(folder: &Path, story: &Capture) -> PathBuf {
+    let archive = folder.join("archive");
+    fs::create_dir(&archive).unwrap();
+    let parts = story.cut_into(4);
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let write = |name: &str, bytes: &[u8]| fs::write(archive.join(name), bytes).unwrap();
+    // Names run against the order of time, which must win.
+    write("d.pcap", &parts[0].pcap());
+    write("c.pcapng", &parts[1].pcapng(crate::craft::file::Order::Big));
+    write("b.pcap.gz", &gzip(&parts[2].pcap()));
+    write("a.pcapng.zst", &zstd::encode_all(&parts[3].pcapng(crate::craft::file::Order::Little)[..], 3).unwrap());
+    archive
+}
+
+/// Limits, a silence, two outputs; one of them for people.
+fn rules(folder: &Path) -> PathBuf {
+    let path = folder.join("rules.toml");
+    let text = format!(
+        "version = 1\n[outputs.all]\nplugin = 'file'\npath = '{0}/all.jsonl'\n[outputs.few]\nplugin = 'file'\n\
+         path = '{0}/few.txt'\nformat = 'human'\n[[rules]]\nname = 'ours'\nif = {{ source = '10.0.9.105' }}\nsilence = true\n[[rules]]\nname = 'few'\noutputs = ['few']\nlimit = {{ events = 3, per = '10m', by = 'source' }}\n\
+         continue = true\n[default]\noutputs = ['all']\n",
+        folder.display()
+    );
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// All that a run wrote, by file.
+fn written(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file() && entry.file_name() != "rules.toml")
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Kills a command again and again, at random times, until it comes to its end. How often it was killed.
+fn kill_until_done(arguments: &[&str], seed: u64) -> u32 {
+    let mut chance = Chance(seed);
+    for kills in 0.. {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        let command = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Ever more time, so that it ends on slow machines too.
+        let patience = Duration::from_millis(40 + chance.below(160) + 40 * u64::from(kills));
+        let mut waited = Duration::ZERO;
+        while waited < patience || kills > 40 {
+            if let Some(status) = child.try_wait().unwrap() {
+                let mut said = String::new();
+                io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+                assert!(status.success(), "{status}: {said}");
+                return kills;
+            }
+            thread::sleep(Duration::from_millis(5));
+            waited += Duration::from_millis(5);
+        }
+        // SIGKILL, wherever it is.
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_writes_what_one_that_never_was_does() {
+    let story = traffic(40_000, 2026);
+    assert!(story.frames.len() > 60_000, "{}", story.frames.len());
+    let presets = presets::names().join(",");
+    for (seed, more) in [(1, vec!["--memory", "1MiB"]), (2, vec!["-p", &presets, "--memory", "4MiB"])] {
+        let whole = TempDir::new().unwrap();
+        let input = archive(whole.path(), &story);
+        let input = input.to_str().unwrap();
+        let arguments = |folder: &Path| {
+            let (rules, state) = (rules(folder), folder.join("state"));
+            let own = ["read", "-q", "--checkpoint-every", "300KiB", "-r", rules.to_str().unwrap(), "--resume"];
+            let own = own.into_iter().chain([state.to_str().unwrap(), input]).chain(more.iter().copied());
+            own.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let run = tripline(["read", "-q", "-r", rules(whole.path()).to_str().unwrap(), input].iter().chain(&more));
+        assert_eq!(run.status, Some(0), "{}", run.stderr);
+        let expected = written(whole.path());
+        assert!(expected.len() == 2 && expected.iter().all(|(_, bytes)| bytes.len() > 10_000), "{}", run.stderr);
+
+        let killed = TempDir::new().unwrap();
+        let own = arguments(killed.path());
+        let kills = kill_until_done(&own.iter().map(String::as_str).collect::<Vec<_>>(), seed);
+        assert!(kills > 2, "it was killed {kills} times");
+        fs::remove_file(killed.path().join("state")).unwrap();
+        let got = written(killed.path());
+        let names: Vec<_> = got.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["all.jsonl", "few.txt"], "and nothing lies about");
+        for ((name, got), (_, expected)) in got.iter().zip(&expected) {
+            assert!(got == expected, "{name} differs after {kills} kills");
+        }
+    }
+}
+
+/// Takes events, and stops a run after so many bytes of its input.
+#[derive(Default)]
+struct Told {
+    events: Vec<String>,
+    /// Bytes of the input, those of runs before included.
+    bytes: u64,
+    stop_after: Option<u64>,
+    kept: u32,
+}
+
+impl Sink for Told {
+    fn event(&mut self, event: Event) {
+        self.events.push(serde_json::to_string(&event).unwrap());
+    }
+    fn trouble(&mut self, trouble: Trouble) {
+        panic!("{trouble}");
+    }
+    fn unknown_link(&mut self, _: &Path, _: u64, reason: &str) {
+        panic!("{reason}");
+    }
+    fn line(&mut self, _: usize, _: String) {}
+    fn progress(&mut self, bytes: u64, _: u64) -> bool {
+        self.bytes += bytes;
+        self.stop_after.is_none_or(|most| self.bytes < most)
+    }
+    fn keep(&mut self, to: &mut Writer<'_>) -> io::Result<()> {
+        self.kept += 1;
+        to.put(&self.events.len())
+    }
+    fn unkept(&mut self, reason: &str) {
+        panic!("{reason}");
+    }
+}
+
+/// A run inside this process.
+struct Inside {
+    folder: TempDir,
+    input: PathBuf,
+    every: u64,
+    batch: usize,
+}
+
+impl Inside {
+    fn new(story: &Capture) -> Self {
+        let folder = TempDir::new().unwrap();
+        let input = archive(folder.path(), story);
+        Self { folder, input, every: u64::MAX, batch: 30_000 }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn plan(checkpoints: Option<Checkpoints>) -> Plan {
+        let references = ["scanlogd", "libnids", "snort-high", "trw", "zeek"];
+        Plan {
+            shards: 1,
+            memory: 1 << 20,
+            key: None,
+            thresholds: Some(Thresholds { copies: 1_000_000, ..Thresholds::default() }),
+            references: references.into_iter().filter_map(Reference::named).collect(),
+            reassembly: Policies::default(),
+            tenants: false,
+            filter: None,
+            about: None,
+            streams: None,
+            checkpoints,
+        }
+    }
+
+    /// Runs on from the state, if there is one, and stops after so many bytes.
+    fn run(&self, told: &mut Told, stop_after: Option<u64>) -> Result<bool, RunError> {
+        let sizes = Sizes { batch_bytes: self.batch, piece_bytes: 7_000 };
+        let mut found = Found::at(&self.state(), 1 << 20).unwrap();
+        let kept = found.as_mut().map(|found| found.read(|from| from.take::<usize>())).transpose()?;
+        told.events.truncate(kept.unwrap_or(0));
+        let mut archive = Archive::open(std::slice::from_ref(&self.input), Order::Time, sizes);
+        let conditions =
+            Conditions { version: env!("CARGO_PKG_VERSION").into(), settings: Vec::new(), inputs: Vec::new() };
+        let checkpoints = Checkpoints::new(self.state(), conditions, self.every, found);
+        (told.bytes, told.stop_after) = (0, stop_after);
+        let totals = engine::run(&mut archive, Self::plan(Some(checkpoints)), told)?;
+        Ok(totals.stopped)
+    }
+}
+
+/// Says where the first difference is: all of it would be a book.
+fn same(got: &[String], expected: &[String]) {
+    if let Some((n, (got, expected))) =
+        got.iter().zip(expected).enumerate().find(|(_, (got, expected))| got != expected)
+    {
+        panic!("event {n}:\n{got}\nand not\n{expected}");
+    }
+    assert_eq!(got.len(), expected.len());
+}
+
+#[test]
+fn wherever_a_run_stops_another_says_the_rest_and_no_state_changes_a_byte() {
+    let story = traffic(6_000, 7);
+    let mut inside = Inside::new(&story);
+    let mut whole = Told::default();
+    let mut archive = Archive::open(std::slice::from_ref(&inside.input), Order::Time, Sizes::default());
+    engine::run(&mut archive, Inside::plan(None), &mut whole).unwrap();
+    assert!(whole.events.len() > 100, "{}", whole.events.len());
+    // Ever so many states, with batches of another size.
+    for every in [1, 50_000, 400_000] {
+        inside.every = every;
+        let mut told = Told::default();
+        assert!(!inside.run(&mut told, None).unwrap());
+        assert!(told.kept > 1, "{every}");
+        same(&told.events, &whole.events);
+        fs::remove_file(inside.state()).unwrap();
+    }
+    // Stopped after each so many bytes, and gone on with each time.
+    for step in [20_000, 97_000] {
+        // What was said of the end of the input is taken back by who goes on.
+        let (mut told, mut stops) = (Told::default(), 0);
+        while inside.run(&mut told, Some((stops + 1) * step)).unwrap() {
+            stops += 1;
+        }
+        assert!(stops > 2, "{stops}");
+        same(&told.events, &whole.events);
+        let _ = fs::remove_file(inside.state());
+    }
+}
+
+#[test]
+fn a_forged_state_is_refused_or_goes_wrong_without_harm() {
+    let inside = Inside::new(&traffic(5_000, 11));
+    let mut told = Told::default();
+    assert!(inside.run(&mut told, Some(340_000)).unwrap());
+    let whole = fs::read(inside.state()).unwrap();
+    let events = told.events.clone();
+    let mut chance = Chance(5);
+    let (mut refused, mut taken) = (0, 0);
+    for _ in 0..300 {
+        let mut body = whole[..whole.len() - 32].to_vec();
+        for _ in 0..=chance.below(3) {
+            let at = 60 + chance.below(body.len() as u64 - 60) as usize;
+            match chance.below(4) {
+                0 => body[at] = 0xff,
+                1 => body[at] ^= 1 << chance.below(8),
+                2 => drop(body.remove(at)),
+                _ => body.insert(at, chance.below(256) as u8),
+            }
+        }
+        let sum = Sha256::digest(&body);
+        body.extend(sum);
+        fs::write(inside.state(), body).unwrap();
+        told.events.clone_from(&events);
+        match inside.run(&mut told, Some(400_000)) {
+            Ok(_) => taken += 1,
+            Err(RunError::State(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 30, "{refused} refused, {taken} taken");
+}
