@@ -28,7 +28,7 @@ use crate::{
     output::{Format, Look, OutputConfig, Phases, Setting},
     presets::tripline::Thresholds,
     rules::{OutputSet, Rules},
-    source::{Filter, FilterError, Window},
+    source::{Filter, FilterError, Sizes, Window},
 };
 
 /// Bytes for tables when nobody says otherwise.
@@ -91,8 +91,10 @@ pub fn prepare(args: &Judging, mode: Mode, program: &Program, mut errors: Diagno
 
 fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Option<u64>) -> Plan {
     let memory = args.memory.or(memory).unwrap_or(MEMORY);
+    let shards = args.shards.map_or_else(engine::cores, usize::from);
     Plan {
-        shards: args.shards.map_or_else(engine::cores, usize::from),
+        shards,
+        batches: Sizes::round(shards),
         memory: usize::try_from(memory).unwrap_or(usize::MAX),
         key: None,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),

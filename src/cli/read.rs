@@ -40,7 +40,7 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let (filter, window) = job::selection(&args.selection, &mut errors);
     let mode = Mode::Read { deliver: args.deliver, alone: args.resume.is_some() };
     let mut job = job::prepare(&args.judging, mode, program, errors)?;
-    let sizes = sizes(args, job.plan.shards);
+    let (sizes, batches) = sizes(args, job.plan.shards);
     let mut resuming = None;
     let mut archive = match &args.resume {
         None => Archive::open(&args.paths, args.order.into(), sizes),
@@ -75,7 +75,7 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     }
     let (checkpoints, last_word) = resuming.map(|found| found.start(&mut reporter)).transpose()?.unzip();
     reporter.progress = Progress::new(archive.total_bytes(), args.judging.quiet == 0);
-    let plan = Plan { key: args.key, filter, streams, checkpoints, ..plan };
+    let plan = Plan { key: args.key, batches, filter, streams, checkpoints, ..plan };
     let (totals, inputs) = if reports.ledger.is_some() {
         let mut ledger = Ledger::of(&mut archive).context("cannot start the ledger")?;
         let totals = engine::run(&mut ledger, plan, &mut reporter).map_err(failure)?;
@@ -143,8 +143,7 @@ impl Reports {
     }
 }
 
-fn sizes(args: &args::Read, workers: usize) -> Sizes {
-    let usual = Sizes::for_workers(workers);
-    let batch_bytes = args.batch.map_or(usual.batch_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    Sizes { batch_bytes: batch_bytes.max(1), ..usual }
+fn sizes(args: &args::Read, workers: usize) -> (Sizes, usize) {
+    let of = |bytes| Sizes::of_round(usize::try_from(bytes).unwrap_or(usize::MAX));
+    args.batch.map_or_else(|| (Sizes::default(), Sizes::round(workers)), of)
 }

@@ -55,7 +55,7 @@ pub fn watch(args: &args::Watch, program: &Program) -> Result<Outcome, Failure> 
     let key = getrandom::u64().context("the system gives no random number")?;
     // Detection needs no more than headers; what hosts say is behind them.
     let snaplen = args.snaplen.unwrap_or(if processors.is_on() { WHOLE } else { HEADERS });
-    let mut live = open(args, snaplen, plan.shards)?;
+    let mut live = open(args, snaplen)?;
     let described = processors.describe();
     let (streams, lines) = processors.start(Some(true))?;
     let reporter = Reporter::start(rules, outputs, lines, stop)?;
@@ -67,7 +67,7 @@ pub fn watch(args: &args::Watch, program: &Program) -> Result<Outcome, Failure> 
         say(&format!("{}\n", printable(&format!("{words}{described}"))));
     }
     let mut watcher = Watcher { reporter, hangup, args, program };
-    let totals = engine::run(&mut live, Plan { key: Some(key), filter, streams, ..plan }, &mut watcher)
+    let totals = engine::run(&mut live, Plan { key: Some(key), batches: 1, filter, streams, ..plan }, &mut watcher)
         .context("cannot start the workers")?;
     let mut summary = watcher.reporter.finish(&totals);
     // A signal is how a watch ends.
@@ -88,7 +88,7 @@ fn denied(error: Denied) -> Failure {
     }
 }
 
-fn open(args: &args::Watch, snaplen: u32, shards: usize) -> Result<Live, Diagnostics> {
+fn open(args: &args::Watch, snaplen: u32) -> Result<Live, Diagnostics> {
     let mut interfaces = args.interface.clone();
     interfaces.sort();
     interfaces.dedup();
@@ -103,7 +103,7 @@ fn open(args: &args::Watch, snaplen: u32, shards: usize) -> Result<Live, Diagnos
         promiscuous: !args.no_promisc,
         filter: args.filter.clone(),
     };
-    Live::open(&wanted, Sizes::for_workers(shards)).map_err(|refused| {
+    Live::open(&wanted, Sizes::of_wires()).map_err(|refused| {
         let mut errors = Diagnostics::default();
         for refused in refused {
             let error = Diagnostic::new(format!("cannot watch {}", printable(&refused.to_string())));

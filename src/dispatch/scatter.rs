@@ -27,9 +27,6 @@ const CORE: u8 = FIN | SYN | RST | PSH | ACK | URG;
 /// For so long of the clock an errand has one name: nanoseconds.
 pub const WINDOW: i64 = 16 * Time::SECOND;
 
-/// The number behind the last cell's.
-const NOBODY: u16 = CELLS as u16;
-
 /// A lead to an observation, for one of its owners. Small, for of most packets a cell sees no more than this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lead {
@@ -89,14 +86,14 @@ pub struct Scattered {
     leads: Vec<Lead>,
     /// Where each cell's leads begin; one more for the end.
     starts: Vec<u32>,
-    /// The two cells of each observation, kept between the passes of the sort; [`NOBODY`] where one has no use for it.
-    owners: Vec<([u16; 2], [u64; 2])>,
+    /// The same in the order of the packets, between the passes of the sort.
+    unsorted: Vec<Lead>,
 }
 
 impl Default for Scattered {
     fn default() -> Self {
-        let (observations, tunnels, leads, owners) = Default::default();
-        Self { observations, tunnels, leads, starts: vec![0; CELLS + 1], owners }
+        let (observations, tunnels, leads, unsorted) = Default::default();
+        Self { observations, tunnels, leads, starts: vec![0; CELLS + 1], unsorted }
     }
 }
 
@@ -105,28 +102,25 @@ impl Scattered {
     pub fn clear(&mut self) {
         self.observations.clear();
         self.tunnels.clear();
-        self.owners.clear();
         self.starts.fill(0);
     }
 
     /// Sorts the leads: a counting sort, two passes, no comparison.
     pub fn sort(&mut self, key: &Key) {
-        // One more than there are cells: what nobody has a use for comes behind all that somebody has.
-        let mut next = [0_u32; CELLS + 1];
-        let slot = |next: &mut [u32; CELLS + 1], cell: u16| -> u32 {
-            next.get_mut(usize::from(cell)).map_or(0, |n| {
-                *n += 1;
-                *n - 1
-            })
-        };
-        self.owners.clear();
-        for o in &self.observations {
+        let mut next = [0_u32; CELLS];
+        self.unsorted.clear();
+        for (o, index) in self.observations.iter().zip(0_u32..) {
             let owners = owners(o);
-            let cell = |wanted, address| if wanted { u16::from(key.cell(address)) } else { NOBODY };
-            let cells = [cell(owners.sender, o.src), cell(owners.receiver, o.dst)];
-            self.owners.push((cells, errands(key, o)));
-            for cell in cells {
-                slot(&mut next, cell);
+            let errands = errands(key, o);
+            let ends = [(owners.sender, o.src), (owners.receiver, o.dst)];
+            for (role, ((wanted, address), errand)) in (0_u32..).zip(ends.into_iter().zip(errands)) {
+                if wanted {
+                    let cell = key.cell(address);
+                    if let Some(n) = next.get_mut(usize::from(cell)) {
+                        *n += 1;
+                    }
+                    self.unsorted.push(Lead { errand, place: index << 1 | role, list: 0, cell });
+                }
             }
         }
         let mut total = 0;
@@ -135,16 +129,19 @@ impl Scattered {
             total += *n;
             *n = *start;
         }
-        // What is left of larger pieces before is behind the last cell's: nobody looks there.
-        if self.leads.len() < total as usize {
-            self.leads.resize(total as usize, Lead::default());
+        if let Some(end) = self.starts.last_mut() {
+            *end = total;
         }
-        for (index, &(cells, errands)) in self.owners.iter().enumerate() {
-            for (role, (cell, errand)) in cells.into_iter().zip(errands).enumerate() {
-                let at = slot(&mut next, cell) as usize;
-                if let Some(lead) = self.leads.get_mut(at) {
-                    *lead = Lead { errand, place: (index as u32) << 1 | role as u32, list: 0, cell: cell as u8 };
+        // What is left of larger pieces before is behind the last cell's: nobody looks there.
+        if self.leads.len() < self.unsorted.len() {
+            self.leads.resize(self.unsorted.len(), Lead::default());
+        }
+        for lead in &self.unsorted {
+            if let Some(n) = next.get_mut(usize::from(lead.cell)) {
+                if let Some(place) = self.leads.get_mut(*n as usize) {
+                    *place = *lead;
                 }
+                *n += 1;
             }
         }
     }

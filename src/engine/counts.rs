@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cells::technique::{ACK, SYN},
-    decode::{Kind, Observation, Skip},
+    decode::{Kind, Observation, Skip, transport::protocol},
     source::{Frame, LinkType, Time},
 };
 
@@ -43,6 +43,36 @@ pub struct Counts {
     pub unknown_link: Option<(LinkType, u64, u64)>,
 }
 
+/// What is counted of every frame, in a walk over some: in so few instructions as there can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// All.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub wire_bytes: u64,
+    /// Those that were known at a glance as plain ACKs and data.
+    pub plain: u64,
+    first: Time,
+    last: Time,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { frames: 0, wire_bytes: 0, plain: 0, first: Time(i64::MAX), last: Time(i64::MIN) }
+    }
+}
+
+impl Seen {
+    /// Counts a frame, whatever is in it.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        self.frames += 1;
+        self.wire_bytes += u64::from(frame.wire_len);
+        self.first = self.first.min(frame.stamp);
+        self.last = self.last.max(frame.stamp);
+    }
+}
+
 impl Default for Counts {
     fn default() -> Self {
         Self {
@@ -64,17 +94,20 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Counts a frame, whatever is in it.
-    #[inline]
-    pub fn frame(&mut self, frame: &Frame<'_>) {
-        self.frames += 1;
-        self.wire_bytes += u64::from(frame.wire_len);
-        if self.first.is_none_or(|first| frame.stamp < first) {
-            self.first = Some(frame.stamp);
+    /// Counts what a walk over frames has seen.
+    pub fn saw(&mut self, seen: &Seen) {
+        let &Seen { frames, wire_bytes, plain, first, last } = seen;
+        if frames == 0 {
+            return;
         }
-        if self.last.is_none_or(|last| frame.stamp > last) {
-            self.last = Some(frame.stamp);
+        self.frames += frames;
+        self.wire_bytes += wire_bytes;
+        self.plain += plain;
+        if let Some(tcp) = self.protocols.get_mut(usize::from(protocol::TCP)) {
+            *tcp += plain;
         }
+        self.first = Some(self.first.map_or(first, |known| known.min(first)));
+        self.last = Some(self.last.map_or(last, |known| known.max(last)));
     }
 
     /// Counts a packet whose protocol is known.
@@ -139,7 +172,9 @@ mod tests {
         let mut counts = Counts::default();
         let (stamp, link) = (Time(stamp), LinkType(101));
         let frame = Frame { bytes, wire_len: 1_500, link, stamp, clock: stamp, seq: 0, number: 1 };
-        counts.frame(&frame);
+        let mut seen = Seen::default();
+        seen.frame(&frame);
+        counts.saw(&seen);
         match decode(&frame) {
             Err(skip) => counts.skip(skip),
             Ok(packet) => {

@@ -1,15 +1,20 @@
 //! Stream processors in a run: what they are given of a batch, and where it goes what they find.
 //!
 //! In: batches, in order. Out: lines to the sink at once; evidence and anomalies with their place in the run, to travel
-//! with the batch until all that came before has been judged. It runs on the reading thread while the workers decode
-//! the same batch; without processors there is none.
+//! with the batch until all that came before has been judged. It runs on the correlating thread while the workers run the cells over
+//! the same batches; without processors there is none.
 //! Must not know what a processor does.
 //! Read next: `run.rs` (when), `streams/intake.rs` (what becomes of frames), `correlate/talk.rs` (of evidence).
 
+use std::sync::{PoisonError, RwLock};
+
 use crate::{
     correlate::{Finding, talk::Heard},
-    engine::{Sink, lot},
-    source::{Batch, Filter, Time},
+    engine::{
+        Sink,
+        lot::{self, Lot, Slot},
+    },
+    source::{Filter, Time},
     streams::Intake,
 };
 
@@ -27,16 +32,19 @@ impl Follow {
         Self { intake: if telling { intake.telling() } else { intake }, heard: Vec::new() }
     }
 
-    /// Gives them a batch.
-    pub fn read(&mut self, batch: &Batch, filter: Option<&Filter>, sink: &mut dyn Sink) {
+    /// Gives them the batches of a round.
+    pub fn read(&mut self, lot: &Lot, filter: Option<&RwLock<Filter>>, sink: &mut dyn Sink) {
         let Self { intake, heard } = self;
-        for piece in &batch.pieces {
-            batch.walk(piece, |frame| {
-                if filter.is_none_or(|filter| filter.keeps(&frame)) {
-                    intake.frame(&frame);
-                    take(intake, (frame.clock, frame.seq), heard, sink);
-                }
-            });
+        for Slot { batch, .. } in lot.slots() {
+            let filter = filter.map(|filter| filter.read().unwrap_or_else(PoisonError::into_inner));
+            for piece in &batch.pieces {
+                batch.walk(piece, |frame| {
+                    if filter.as_ref().is_none_or(|filter| filter.keeps(&frame)) {
+                        intake.frame(&frame);
+                        take(intake, (frame.clock, frame.seq), heard, sink);
+                    }
+                });
+            }
         }
     }
 

@@ -1,18 +1,18 @@
-//! A batch on its way through the stages, with the buffers that it fills on the way.
+//! The batches of a round on their way through the stages, with the buffers that they fill on the way.
 //!
-//! In: a batch. Out: for each of its pieces the observations, sorted by cell. All buffers are reused from
-//! batch to batch. Must not know of threads: `run.rs` says who works when.
+//! In: batches, in order. Out: for each the observations, sorted by cell. All buffers are reused from
+//! round to round. Must not know of threads: `run.rs` says who works when.
 
 use std::borrow::Cow;
 
 use crate::{
     cells::Evidence,
-    correlate::{Finding, reference::Reference, talk::Heard},
-    decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel, transport::protocol},
+    correlate::{Finding, reference::Reference},
+    decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel},
     defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Lead, Scattered, Sighting},
-    engine::counts::Counts,
-    source::{Batch, Filter, Frame, LinkType, Piece, Time},
+    engine::counts::{Counts, Seen},
+    source::{Batch, Clock, Filter, Frame, LinkType, Piece, Time},
 };
 
 /// A fragment that waits for the sequential stage.
@@ -34,7 +34,7 @@ fn tunnel_of(frame: &Frame<'_>, packet: &Packet) -> Option<Tunnel> {
     if packet.marks.has(Marks::TUNNELLED) { decode::through(frame) } else { None }
 }
 
-/// What a worker makes of one piece.
+/// What a worker makes of one batch.
 #[derive(Debug, Default)]
 pub struct Work {
     /// The evidence, and who owns it.
@@ -51,81 +51,88 @@ pub struct Work {
 }
 
 impl Work {
-    /// Walks a piece: decodes each frame, keeps evidence and fragments.
-    pub fn digest(&mut self, batch: &Batch, piece: &Piece, wanted: Wanted<'_>) {
+    /// Walks a batch: decodes each frame that `filter` keeps, keeps evidence and fragments.
+    pub fn digest(&mut self, batch: &Batch, wanted: Wanted<'_>, filter: Option<&Filter>) {
         self.scattered.clear();
         self.rebuilt.clear();
         self.plain.clear();
         self.fragments.clear();
         self.bytes.clear();
-        let Self { scattered, counts, plain, fragments, bytes, .. } = self;
-        batch.walk(piece, |frame| {
-            if wanted.filter.is_some_and(|filter| !filter.keeps(&frame)) {
-                counts.filtered += 1;
-                return;
-            }
-            counts.frame(&frame);
-            match decode::glance(&frame, &mut scattered.observations) {
-                Glance::Evidence => {
-                    if let Some(o) = scattered.observations.last() {
-                        counts.known(o.protocol);
-                        counts.observation(o);
-                    }
-                    return;
-                }
-                Glance::Plain if !wanted.plain => {
-                    counts.plain += 1;
-                    return counts.known(protocol::TCP);
-                }
-                Glance::Plain | Glance::Unsure => {}
-            }
-            let mut packet = Packet::default();
-            if let Err(skip) = decode::decode_into(&frame, &mut packet) {
-                if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
-                    counts.unknown_link = Some((frame.link, frame.number, frame.seq));
-                }
-                return counts.skip(skip);
-            }
-            counts.known(packet.protocol);
-            if wanted.tenants {
-                let tunnel = tunnel_of(&frame, &packet);
-                decode::tenant::separate(&mut packet, tunnel);
-            }
-            match decode::classify(&packet) {
-                Class::Plain => {
-                    counts.plain += 1;
-                    if wanted.plain {
-                        plain.push(decode::observe(&frame, &packet, Kind::Tcp));
-                    }
-                    if wanted.key.is_some() {
-                        let doors = decode::ftp::named(&packet, packet.payload.of_bytes(frame.bytes));
-                        scattered.observations.extend(doors.filter_map(|d| decode::announce(&frame, &packet, d)));
-                    }
-                }
-                Class::Nobody(skip) => counts.skip(skip),
-                Class::Evidence(kind) => {
-                    let o = decode::observe(&frame, &packet, kind);
-                    counts.observation(&o);
-                    scattered.observations.push(o);
-                    scattered.tunnels.extend(tunnel_of(&frame, &packet).map(|tunnel| (o.seq, tunnel)));
-                }
-                Class::Fragment => {
-                    counts.fragments += 1;
-                    let payload = packet.payload.of_bytes(frame.bytes);
-                    let (start, len) = (bytes.len(), payload.len());
-                    bytes.extend_from_slice(payload);
-                    let Frame { stamp, clock, seq, .. } = frame;
-                    let tunnel = tunnel_of(&frame, &packet);
-                    fragments.push(Waiting { packet, tunnel, stamp, clock, seq, start, len });
-                }
-            }
-        });
+        batch.pieces.iter().for_each(|piece| self.read(batch, piece, wanted, filter));
         if let Some(key) = wanted.key {
             self.scattered.sort(key);
         }
     }
 
-    /// Puts this piece's fragments together with those that came before. A whole datagram takes the place
+    /// The short way of a frame, which most take, is all that stands in the loop: so small it is made a part of each walk.
+    fn read(&mut self, batch: &Batch, piece: &Piece, wanted: Wanted<'_>, filter: Option<&Filter>) {
+        let mut seen = Seen::default();
+        batch.walk(piece, |frame| {
+            if filter.is_some_and(|filter| !filter.keeps(&frame)) {
+                self.counts.filtered += 1;
+                return;
+            }
+            seen.frame(&frame);
+            match decode::glance(&frame, &mut self.scattered.observations) {
+                Glance::Plain if !wanted.plain => seen.plain += 1,
+                Glance::Evidence => {
+                    if let Some(o) = self.scattered.observations.last() {
+                        self.counts.known(o.protocol);
+                        self.counts.observation(o);
+                    }
+                }
+                Glance::Plain | Glance::Unsure => self.read_closely(&frame, wanted),
+            }
+        });
+        self.counts.saw(&seen);
+    }
+
+    #[cold]
+    fn read_closely(&mut self, frame: &Frame<'_>, wanted: Wanted<'_>) {
+        let Self { scattered, counts, plain, fragments, bytes, .. } = self;
+        let mut packet = Packet::default();
+        if let Err(skip) = decode::decode_into(frame, &mut packet) {
+            if skip == Skip::UnknownLinkType && counts.unknown_link.is_none() {
+                counts.unknown_link = Some((frame.link, frame.number, frame.seq));
+            }
+            return counts.skip(skip);
+        }
+        counts.known(packet.protocol);
+        if wanted.tenants {
+            let tunnel = tunnel_of(frame, &packet);
+            decode::tenant::separate(&mut packet, tunnel);
+        }
+        match decode::classify(&packet) {
+            Class::Plain => {
+                counts.plain += 1;
+                if wanted.plain {
+                    plain.push(decode::observe(frame, &packet, Kind::Tcp));
+                }
+                if wanted.key.is_some() {
+                    let doors = decode::ftp::named(&packet, packet.payload.of_bytes(frame.bytes));
+                    scattered.observations.extend(doors.filter_map(|d| decode::announce(frame, &packet, d)));
+                }
+            }
+            Class::Nobody(skip) => counts.skip(skip),
+            Class::Evidence(kind) => {
+                let o = decode::observe(frame, &packet, kind);
+                counts.observation(&o);
+                scattered.observations.push(o);
+                scattered.tunnels.extend(tunnel_of(frame, &packet).map(|tunnel| (o.seq, tunnel)));
+            }
+            Class::Fragment => {
+                counts.fragments += 1;
+                let payload = packet.payload.of_bytes(frame.bytes);
+                let (start, len) = (bytes.len(), payload.len());
+                bytes.extend_from_slice(payload);
+                let &Frame { stamp, clock, seq, .. } = frame;
+                let tunnel = tunnel_of(frame, &packet);
+                fragments.push(Waiting { packet, tunnel, stamp, clock, seq, start, len });
+            }
+        }
+    }
+
+    /// Puts this batch's fragments together with those that came before. A whole datagram takes the place
     /// of the fragment that completed it.
     fn defragment(&mut self, defragmenter: &mut Defragmenter, wanted: Wanted<'_>) {
         if self.fragments.is_empty() {
@@ -182,11 +189,11 @@ impl Work {
         }
     }
 
-    /// Hands out the leads that a cell has of the piece, which is the `piece`th of its batch, in order.
+    /// Hands out the leads that a cell has of the batch, the one of this number in its round, in order.
     #[inline]
-    fn each(&self, cell: usize, piece: usize, take: &mut impl FnMut(Lead)) {
+    fn each(&self, cell: usize, number: u16, take: &mut impl FnMut(Lead)) {
         let of = |rebuilt: bool| {
-            let number = (piece << 1 | usize::from(rebuilt)) as u16;
+            let number = number << 1 | u16::from(rebuilt);
             let scattered = if rebuilt { &self.rebuilt } else { &self.scattered };
             scattered.leads(cell).iter().map(move |lead| lead.of_list(number))
         };
@@ -205,7 +212,7 @@ impl Work {
         scattered.sighting(lead)
     }
 
-    /// All that is to be seen of the piece one after the other: evidence and plain packets, in order.
+    /// All that is to be seen of the batch one after the other: evidence and plain packets, in order.
     pub fn in_order(&self) -> impl Iterator<Item = &Observation> {
         let evidence = merge(self.scattered.observations.iter(), self.rebuilt.observations.iter(), |o| o.seq);
         merge(evidence, self.plain.iter(), |o| o.seq)
@@ -235,46 +242,71 @@ pub struct Wanted<'a> {
     pub plain: bool,
     /// VLAN and virtual network are part of an address.
     pub tenants: bool,
-    /// Nothing but the frames that it keeps, when there is one. It is prepared for the batch.
-    pub filter: Option<&'a Filter>,
 }
 
-/// A batch and the work on its pieces.
+/// A batch, and what became of it.
+#[derive(Debug, Default)]
+pub struct Slot {
+    /// Its frames. Who decodes them takes the bytes away with him, unless they are asked for.
+    pub batch: Batch,
+    /// What they are.
+    pub work: Work,
+}
+
+/// The batches of a round.
 #[derive(Debug, Default)]
 pub struct Lot {
-    /// The bytes.
-    pub batch: Batch,
+    slots: Vec<Slot>,
+    /// So many slots of them are filled.
+    used: usize,
+    /// The clock behind the last of them.
+    pub clock: Clock,
     /// What the reference presets found in it.
     pub findings: Vec<Finding>,
-    /// What stream processors heard in it.
-    pub heard: Vec<Heard>,
-    /// A slot for each piece, and spare ones of larger batches before.
-    works: Vec<Work>,
 }
 
+/// More batches in a round than anybody needs: a lead has room for their numbers.
+pub const MOST: usize = 1 << 12;
+
 impl Lot {
-    /// The batch, and its pieces with their slots.
-    pub fn work(&mut self) -> (&Batch, impl Iterator<Item = (&Piece, &mut Work)>) {
-        let (batch, works) = (&self.batch, &mut self.works);
-        works.resize_with(works.len().max(batch.pieces.len()), Work::default);
-        (batch, batch.pieces.iter().zip(works))
+    /// So many slots to fill anew.
+    pub fn open(&mut self, slots: usize) -> &mut [Slot] {
+        let slots = slots.min(MOST);
+        self.used = 0;
+        self.slots.resize_with(self.slots.len().max(slots), Slot::default);
+        self.slots.get_mut(..slots).unwrap_or_default()
     }
 
-    /// The slots that the batch filled, in order.
-    pub fn done(&self) -> &[Work] {
-        self.works.get(..self.batch.pieces.len()).unwrap_or(&self.works)
+    /// So many of them were filled; without any it is still the time `clock`.
+    pub fn close(&mut self, used: usize, clock: Clock) {
+        self.used = used.min(self.slots.len());
+        self.clock = self.slots().last().map_or(clock, |slot| slot.batch.clock);
     }
 
-    /// The same, to go on with.
-    pub fn done_mut(&mut self) -> &mut [Work] {
-        let pieces = self.batch.pieces.len().min(self.works.len());
-        self.works.get_mut(..pieces).unwrap_or_default()
+    /// The slots that are filled, in order.
+    pub fn slots(&self) -> &[Slot] {
+        self.slots.get(..self.used).unwrap_or_default()
+    }
+
+    /// What became of its batches, in order.
+    pub fn works(&self) -> impl Iterator<Item = &Work> {
+        self.slots().iter().map(|slot| &slot.work)
+    }
+
+    /// Whether none of its slots is filled.
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// No more waits on the wire: what is under way must not wait for it.
+    pub fn ends_in_silence(&self) -> bool {
+        self.slots().last().is_some_and(|slot| slot.batch.wire.lull)
     }
 
     /// What cannot be done in parallel: fragments, and the reference presets, whose originals see one packet
     /// after the other.
     pub fn in_sequence(&mut self, defragmenter: &mut Defragmenter, references: &mut [Reference], wanted: Wanted<'_>) {
-        for work in self.works.iter_mut().take(self.batch.pieces.len()) {
+        for Slot { work, .. } in self.slots.iter_mut().take(self.used) {
             work.defragment(defragmenter, wanted);
             for reference in references.iter_mut() {
                 // Their originals do not look into tunnels.
@@ -282,24 +314,31 @@ impl Lot {
                 outside.for_each(|o| reference.see(o, &mut self.findings));
             }
         }
-        self.findings.extend(defragmenter.warnings(self.batch.clock.now()).map(found));
+        self.findings.extend(defragmenter.warnings(self.clock.now()).map(found));
+    }
+
+    /// The first frame that nobody can decode: its link type, number and place in the run, and the batch that it is of.
+    pub fn unknown_link(&mut self) -> Option<((LinkType, u64, u64), &Batch)> {
+        let slots = self.slots.iter_mut().take(self.used);
+        let unknown = slots.map(|slot| (slot.work.counts.unknown_link.take(), &slot.batch));
+        unknown.filter_map(|(unknown, batch)| Some((unknown?, batch))).reduce(|first, _| first)
     }
 
     /// What all slots have counted.
     pub fn counts(&self) -> impl Iterator<Item = &Counts> {
-        self.works.iter().map(|work| &work.counts)
+        self.slots.iter().map(|slot| &slot.work.counts)
     }
 }
 
 impl Evidence for Lot {
     #[inline]
     fn each(&self, cell: usize, mut take: impl FnMut(Lead)) {
-        self.done().iter().zip(0..).for_each(|(work, piece)| work.each(cell, piece, &mut take));
+        self.works().zip(0..).for_each(|(work, number)| work.each(cell, number, &mut take));
     }
 
     #[inline]
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
-        self.works.get(usize::from(lead.list >> 1))?.sighting(lead)
+        self.slots.get(usize::from(lead.list >> 1))?.work.sighting(lead)
     }
 }
 
@@ -339,14 +378,14 @@ mod tests {
         std::fs::write(file.path(), writer.bytes()).unwrap();
         let mut lot = Lot::default();
         let mut archive = Archive::open(&[file.path().to_path_buf()], Order::Given, Sizes::default());
-        assert!(matches!(archive.pull(&mut lot.batch), Pull::Filled));
+        assert!(matches!(archive.pull(&mut lot.open(1)[0].batch), Pull::Filled));
+        lot.close(1, Clock::default());
         lot
     }
 
     fn digest(lot: &mut Lot, wanted: Wanted<'_>) {
-        let (batch, work) = lot.work();
-        for (piece, work) in work {
-            work.digest(batch, piece, wanted);
+        for Slot { batch, work } in &mut lot.slots {
+            work.digest(batch, wanted, None);
         }
         lot.in_sequence(&mut Defragmenter::new(crate::defragment::Limits::default()), &mut [], wanted);
     }
@@ -354,7 +393,7 @@ mod tests {
     fn shown(lot: &Lot) -> Vec<u64> {
         let mut shown = Vec::new();
         for cell in 0..CELLS {
-            for work in lot.done() {
+            for work in lot.works() {
                 let mut list = Vec::new();
                 work.each(cell, 0, &mut |lead| list.push(lead));
                 let sightings = list.iter().filter_map(|lead| work.sighting(lead));
@@ -370,9 +409,9 @@ mod tests {
         let key = Key::new(1);
         for plain in [false, true] {
             let mut lot = lot(&[frame(2, 0, &SEGMENT), frame(16, 0, &SEGMENT), vec![0x45]]);
-            digest(&mut lot, Wanted { key: Some(&key), plain, tenants: false, filter: None });
+            digest(&mut lot, Wanted { key: Some(&key), plain, tenants: false });
             assert_eq!(shown(&lot), [0]);
-            let seen: Vec<u64> = lot.done().iter().flat_map(|work| work.in_order().map(|o| o.seq)).collect();
+            let seen: Vec<u64> = lot.works().flat_map(|work| work.in_order().map(|o| o.seq)).collect();
             assert_eq!(seen, if plain { vec![0, 1] } else { vec![0] });
             let counts: Vec<_> = lot.counts().map(|c| (c.frames, c.evidence, c.plain)).collect();
             assert_eq!(counts, [(3, 1, 1)]);
@@ -389,8 +428,8 @@ mod tests {
             frame(0, 1, &SEGMENT[8..]),
             frame(1, 0, &SEGMENT),
         ]);
-        digest(&mut lot, Wanted { key: Some(&key), plain: false, tenants: false, filter: None });
-        let work = &lot.done()[0];
+        digest(&mut lot, Wanted { key: Some(&key), plain: false, tenants: false });
+        let work = &lot.slots[0].work;
         let order: Vec<_> = work.in_order().map(|o| (o.seq, o.flags, o.marks.has(Marks::FRAGMENTED))).collect();
         assert_eq!(order, [(1, 2, false), (2, 2, true), (3, 1, false)]);
         assert_eq!((work.counts.fragments, work.counts.evidence), (2, 3));

@@ -1,19 +1,18 @@
 //! Reading an archive or watching a wire: the one loop that drives all stages.
 //!
 //! In: a source, a [`Plan`]. Out: events in order, to a [`Sink`]; and what was counted.
-//! Three batches are under way at a time: while the workers decode one and run the cells over the one
-//! before it, this thread gives it to stream processors, if there are any, reads the next and correlates what came of the one before both. Each lies in
-//! buffers of its own; nothing is shared that anybody writes. When a live source says that no more waits
+//! It goes in rounds, and the batches of three are under way at a time: while the workers run the cells over those of the round before, and read and
+//! decode new ones, this thread gives those of the round before to stream processors, if there are any, and correlates what came of those before
+//! them. Each lies in buffers of its own; nothing is shared that anybody writes. When a live source says that no more waits
 //! behind a batch, nothing is read until that one is through, so that its events do not wait for packets.
 
 mod standing;
 
 use std::{
-    collections::VecDeque,
     io,
     mem::{swap, take},
     path::Path,
-    sync::Arc,
+    sync::{Arc, RwLock},
 };
 
 use standing::Standing;
@@ -24,17 +23,18 @@ use crate::{
     checkpoint::{Unfit, Writer},
     correlate::{Correlate, Finding, reference::Reference, talk::Heard},
     defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
-    dispatch::{CELLS, Key, KeyMaker, Pool, PoolError},
+    dispatch::{CELLS, Key, Pool, PoolError},
     engine::{
         checkpoint::Checkpoints,
         counts::Counts,
+        feed::{Desk, Feed},
         follow::Follow,
         locate::Locator,
         lot::{self, Lot, Wanted, Work},
         story::{About, Census, Story},
     },
     presets::tripline::Thresholds,
-    source::{Batch, Filter, Pull, Source, Time, Trouble},
+    source::{Batch, Filter, Source, Time, Trouble},
     streams::Intake,
 };
 
@@ -43,6 +43,8 @@ use crate::{
 pub struct Plan {
     /// Workers.
     pub shards: usize,
+    /// Batches of a round: speed and memory, the result does not depend on it. One when watching, where each is waited for.
+    pub batches: usize,
     /// Bytes for the tables.
     pub memory: usize,
     /// The hash key; made from the input's first frames when not given.
@@ -130,8 +132,7 @@ pub enum RunError {
 /// The workers' threads could not be started, or the run cannot go on from the state in its plan.
 pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Result<Totals, RunError> {
     let pool = Pool::new(plan.shards)?;
-    let mut feed =
-        Feed { source, held: VecDeque::new(), ended: false, stopped: false, rushed: false, read: 0, consumed: 0 };
+    let mut feed = Feed::new(source);
     let mut checkpoints = plan.checkpoints.take();
     let mut totals = Totals::default();
     let mut found = checkpoints.as_mut().and_then(Checkpoints::take_found);
@@ -155,12 +156,15 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     }
     let mut follow = plan.streams.map(|intake| Follow::new(intake, plan.thresholds.is_some()));
     let mut last = Time::default();
-    let mut filter = plan.filter;
+    let filter = plan.filter.map(RwLock::new);
     let keyed = (!cells.is_empty()).then_some(&key);
     let mut census = plan.about.map(Census::new);
     let all = census.is_some() || references.iter().any(Reference::sees_plain);
-    // The batch to be decoded, the one to be run through the cells, the one to be read into.
-    let (mut fresh, mut decoded, mut spare) = (Lot::default(), Lot::default(), Lot::default());
+    let wanted = Wanted { key: keyed, plain: all, tenants: plan.tenants };
+    // What is read and decoded, and what is run through the cells.
+    let (mut fresh, mut decoded) = (Lot::default(), Lot::default());
+    // One for each worker: it stays near its core.
+    let mut buffers = vec![Vec::new(); plan.shards.max(1)];
     macro_rules! standing {
         () => {
             Standing {
@@ -179,66 +183,50 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         found.read(|from| standing!().resume(from))?;
         feed.stopped = !sink.progress(feed.consumed, 0);
     }
-    let mut more = feed.pull(&mut fresh.batch, sink);
-    while more || !decoded.batch.pieces.is_empty() {
+    while feed.has_more() || !decoded.is_empty() {
         // Before a state is written nothing may be under way: as before a silence, nothing is read until all is through.
-        let due = checkpoints.as_mut().filter(|checkpoints| more && feed.may_pause() && checkpoints.is_due(feed.read));
-        let pause = due.is_some();
-        if let Some(checkpoints) = due.filter(|_| fresh.batch.pieces.is_empty() && decoded.batch.pieces.is_empty()) {
+        let mut due = checkpoints.as_mut().filter(|checkpoints| feed.may_pause() && checkpoints.is_due(feed.read));
+        if let Some(checkpoints) = due.take_if(|_| decoded.is_empty()) {
             front.deliver(sink, false);
-            standing!().write(checkpoints, [&fresh, &decoded, &spare], sink);
-            more = feed.pull(&mut fresh.batch, sink);
-            continue;
+            standing!().write(checkpoints, [&fresh, &decoded], sink);
         }
-        front.note(&fresh.batch);
-        let (clock, hold) = (fresh.batch.clock, pause || fresh.batch.wire.lull || decoded.batch.wire.lull);
-        if let Some(filter) = &mut filter {
-            prepare(filter, &fresh.batch, sink);
-        }
-        let wanted = Wanted { key: keyed, plain: all, tenants: plan.tenants, filter: filter.as_ref() };
-        let pulled = pool.scope(|jobs| {
+        let (hold, clock) = (due.is_some() || decoded.ends_in_silence(), decoded.clock);
+        let slots = fresh.open(if hold { 0 } else { plan.batches });
+        let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some());
+        pool.scope(|jobs| {
+            let (desk, decoded) = (&desk, &decoded);
             let together = cells.len().div_ceil(plan.shards * 4).max(1);
             for (n, part) in cells.chunks_mut(together).enumerate() {
-                let decoded = &decoded;
-                jobs.spawn(move || cells::see(part, n * together, decoded, decoded.batch.clock.now()));
+                jobs.spawn(move || cells::see(part, n * together, decoded, clock.now()));
             }
-            let (batch, work) = fresh.work();
-            for (piece, work) in work {
-                jobs.spawn(move || work.digest(batch, piece, wanted));
+            for buffer in &mut buffers {
+                jobs.spawn(move || desk.work(buffer));
             }
             if let Some(follow) = &mut follow {
-                follow.read(batch, wanted.filter, sink);
+                follow.read(decoded, filter.as_ref(), sink);
             }
             front.deliver(sink, false);
-            if hold {
-                spare.batch.pass(clock);
-                return more;
-            }
-            more && feed.pull(&mut spare.batch, sink)
         });
-        let (findings, heard) = (take(&mut decoded.findings), take(&mut decoded.heard));
-        front.take(cells.iter_mut(), findings, heard, decoded.batch.clock.now());
-        if more {
-            fresh.in_sequence(&mut defragmenter, &mut references, wanted);
-            if let Some(follow) = &mut follow {
-                fresh.heard = follow.heard(fresh.batch.clock.now(), &mut fresh.findings);
-            }
-            if let Some(census) = &mut census {
-                front.ask(census, &fresh, &key, &mut cells);
-            }
-            complain(&mut fresh, sink);
-            (totals.rebased, last) = (fresh.batch.clock.rebased, fresh.batch.clock.now());
+        let used = desk.close();
+        fresh.close(used, clock);
+        feed.tell(sink);
+        let mut findings = take(&mut decoded.findings);
+        let heard = follow.as_mut().map(|follow| follow.heard(clock.now(), &mut findings)).unwrap_or_default();
+        front.take(cells.iter_mut(), findings, heard, clock.now());
+        fresh.slots().iter().for_each(|slot| front.note(&slot.batch));
+        fresh.in_sequence(&mut defragmenter, &mut references, wanted);
+        if let Some(census) = &mut census {
+            front.ask(census, &fresh, &key, &mut cells);
         }
-        decoded.batch.clear();
+        complain(&mut fresh, sink);
+        (totals.rebased, last) = (fresh.clock.rebased, fresh.clock.now());
         swap(&mut decoded, &mut fresh);
-        swap(&mut fresh, &mut spare);
-        more = pulled;
     }
     front.deliver(sink, false);
     if let Some(checkpoints) = checkpoints.as_mut().filter(|_| feed.stopped && !feed.rushed) {
         // What is said from here on is the end of the input, which it is not for who goes on; nor is a key of
         // fewer frames his.
-        standing!().write(checkpoints, [&fresh, &decoded, &spare], sink);
+        standing!().write(checkpoints, [&fresh, &decoded], sink);
     }
     for cell in &mut cells {
         cell.conclude_all(last);
@@ -260,7 +248,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let told = census.map(|census| census.stories(witnesses, front.correlate.hearings()));
     totals.stories = told.unwrap_or_default();
     totals.streams = follow.map(|mut follow| follow.counts(front.correlate.unheard())).unwrap_or_default();
-    for counts in [&fresh, &decoded, &spare].into_iter().flat_map(Lot::counts) {
+    for counts in [&fresh, &decoded].into_iter().flat_map(Lot::counts) {
         totals.counts.add(counts);
     }
     totals.defragmented = *defragmenter.counts();
@@ -271,98 +259,13 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     Ok(totals)
 }
 
-/// Makes the filter ready for a batch, and says for which of its frames it makes no sense.
-fn prepare(filter: &mut Filter, batch: &Batch, sink: &mut dyn Sink) {
-    if let (Err(reason), Some(piece)) = (filter.prepare(batch), batch.pieces.first())
-        && let Some(path) = batch.origin_of(piece.first_seq)
-    {
-        sink.unknown_link(path, piece.first_number, &reason);
-    }
-}
-
 /// Says once for a file or an interface that it gives frames which nobody can decode.
 fn complain(lot: &mut Lot, sink: &mut dyn Sink) {
-    let unknown = lot.done_mut().iter_mut().filter_map(|work| work.counts.unknown_link.take()).min_by_key(|u| u.2);
-    if let Some((link, number, seq)) = unknown
-        && let Some(path) = lot.batch.origin_of(seq)
+    if let Some(((link, number, seq), batch)) = lot.unknown_link()
+        && let Some(path) = batch.origin_of(seq)
     {
         let reason = format!("link type {} is not known: its frames are counted and skipped", link.0);
         sink.unknown_link(path, number, &reason);
-    }
-}
-
-/// The source, and what was read of it to make the key.
-struct Feed<'a> {
-    source: &'a mut dyn Source,
-    held: VecDeque<Batch>,
-    ended: bool,
-    stopped: bool,
-    /// It was ended before there was enough to make the key from.
-    rushed: bool,
-    /// Bytes of records so far.
-    read: u64,
-    /// Bytes of the input so far, as it lies on the disk.
-    consumed: u64,
-}
-
-impl Feed<'_> {
-    /// Whether the source stands behind the last batch that it gave.
-    fn may_pause(&self) -> bool {
-        self.held.is_empty() && !self.stopped
-    }
-
-    /// Fills `batch`, or has its clock go on; false at the end.
-    fn pull(&mut self, batch: &mut Batch, sink: &mut dyn Sink) -> bool {
-        batch.pieces.clear();
-        if let Some(held) = self.held.pop_front() {
-            *batch = held;
-            return true;
-        }
-        while !self.ended && !self.stopped {
-            batch.consumed = 0;
-            let pull = self.source.pull(batch);
-            self.consumed += batch.consumed;
-            match pull {
-                Pull::Filled => {
-                    self.read += batch.bytes.len() as u64;
-                    let frames = batch.pieces.iter().map(|piece| piece.frames).sum();
-                    self.stopped = !sink.progress(batch.consumed, frames);
-                    return true;
-                }
-                Pull::Trouble(trouble) => sink.trouble(trouble),
-                // On a wire time has gone on, which the stages are to know.
-                Pull::Idle if batch.wire.live => {
-                    self.stopped = !sink.progress(0, 0);
-                    return true;
-                }
-                Pull::Idle => {}
-                Pull::End => self.ended = true,
-            }
-            // What held no frame was read all the same.
-            self.stopped = !sink.progress(batch.consumed, 0);
-        }
-        batch.pieces.clear();
-        false
-    }
-
-    /// Reads ahead until there is enough to make the key from.
-    fn make_seed(&mut self, sink: &mut dyn Sink) -> u64 {
-        let (mut maker, mut read) = (KeyMaker::default(), VecDeque::new());
-        while !maker.is_done() {
-            let mut batch = Batch::default();
-            if !self.pull(&mut batch, sink) {
-                break;
-            }
-            for piece in &batch.pieces {
-                if !maker.is_done() {
-                    batch.walk(piece, |frame| maker.absorb(&frame));
-                }
-            }
-            read.push_back(batch);
-        }
-        self.held = read;
-        self.rushed = self.stopped && !maker.is_done();
-        maker.seed()
     }
 }
 
@@ -387,7 +290,7 @@ impl Front {
     /// Counts the packets of those whose story is to be told. Who appears for the first time is watched from this batch on,
     /// before his cell has seen any of it.
     fn ask(&mut self, census: &mut Census, lot: &Lot, key: &Key, cells: &mut [Cell]) {
-        for address in census.take(lot.done().iter().flat_map(Work::in_order)) {
+        for address in census.take(lot.works().flat_map(Work::in_order)) {
             if let Some(cell) = cells.get_mut(usize::from(key.cell(address))) {
                 cell.watch(address, census.keep());
             }

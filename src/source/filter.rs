@@ -66,6 +66,13 @@ impl Filter {
         Ok(Self { expression: expression.to_owned(), programs: Vec::new() })
     }
 
+    /// Whether it is ready for all frames of `batch`.
+    #[must_use]
+    pub fn is_ready(&self, batch: &Batch) -> bool {
+        let is_known = |link| self.programs.iter().any(|(known, _)| *known == link);
+        batch.pieces.iter().all(|piece| links(&piece.framing).into_iter().all(is_known))
+    }
+
     /// Makes ready for all frames of `batch`.
     ///
     /// # Errors

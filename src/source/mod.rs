@@ -212,19 +212,34 @@ pub struct Sizes {
     pub piece_bytes: usize,
 }
 
+/// What a worker reads at once: it stays near its core, with what becomes of it, until it is decoded.
+const AT_ONCE: usize = 128 << 10;
+
 impl Sizes {
-    /// What suits so many workers. Half a MiB each keeps what a batch becomes inside their caches (measured: 4 MiB
-    /// cost a tenth more, less than this nothing saves) and small when all of it is evidence; four pieces each let them
-    /// finish together.
+    /// What suits a wire, where a batch is all that has come.
     #[must_use]
-    pub fn for_workers(workers: usize) -> Self {
-        Self { batch_bytes: workers.clamp(1, 16) << 19, piece_bytes: 128 << 10 }
+    pub fn of_wires() -> Self {
+        Self { batch_bytes: 1 << 20, ..Self::default() }
+    }
+
+    /// How many batches so many workers should have in a round. Four each let them finish together; half a MiB each keeps what
+    /// cells are given small when all of it is evidence.
+    #[must_use]
+    pub fn round(workers: usize) -> usize {
+        4 * workers.clamp(1, 16)
+    }
+
+    /// `bytes` in a round: how much at once, and how many batches that makes.
+    #[must_use]
+    pub fn of_round(bytes: usize) -> (Self, usize) {
+        let usual = Self::default();
+        (Self { batch_bytes: bytes.clamp(1, usual.batch_bytes), ..usual }, (bytes / usual.batch_bytes).max(1))
     }
 }
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self::for_workers(1)
+        Self { batch_bytes: AT_ONCE, piece_bytes: AT_ONCE }
     }
 }
 

@@ -245,6 +245,7 @@ impl Inside {
         let references = ["scanlogd", "libnids", "snort-high", "trw", "zeek"];
         Plan {
             shards: 1,
+            batches: 1,
             memory: 1 << 20,
             key: None,
             thresholds: Some(Thresholds { copies: 1_000_000, ..Thresholds::default() }),

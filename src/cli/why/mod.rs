@@ -45,7 +45,7 @@ pub fn why(args: &args::Why, program: &Program) -> Result<Outcome, Failure> {
     let own = plan.thresholds.is_some().then_some(known::TRIPLINE);
     let presets: Vec<&str> = own.into_iter().chain(plan.references.iter().map(engine::Reference::name)).collect();
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::for_workers(plan.shards));
+    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default());
     if let Some(window) = window {
         archive = archive.within(window);
     }

@@ -7,7 +7,7 @@
 
 use std::io;
 
-use super::{Feed, Front, Totals};
+use super::{Front, Totals};
 use crate::{
     cells::Cell,
     checkpoint::{Kept, Reader, Unfit, Writer},
@@ -16,6 +16,7 @@ use crate::{
     engine::{
         Sink,
         checkpoint::{Checkpoints, Stage},
+        feed::Feed,
         lot::Lot,
     },
     source::Time,
@@ -35,7 +36,7 @@ pub(super) struct Standing<'a, 's> {
 
 impl Standing<'_, '_> {
     /// Writes all of it to a state. What cannot be written is told; the run goes on, and an older state stays.
-    pub(super) fn write(mut self, checkpoints: &mut Checkpoints, lots: [&Lot; 3], sink: &mut dyn Sink) {
+    pub(super) fn write(mut self, checkpoints: &mut Checkpoints, lots: [&Lot; 2], sink: &mut dyn Sink) {
         let mut counts = self.totals.counts.clone();
         lots.into_iter().flat_map(Lot::counts).for_each(|other| counts.add(other));
         let read = self.feed.read;

@@ -1,0 +1,213 @@
+//! What comes out of the source, batch by batch, to whichever worker has time for it.
+//!
+//! In: a source. Out: batches, each read into the buffer of the worker that decodes it, so that its bytes are still in that core's
+//! cache: reading them on one thread for all others cost a fifth of the whole time. The workers pass the source on from hand to hand; what is
+//! told on the way (trouble, progress) is noted for the thread that may tell it.
+//! Must not know what becomes of a batch. Read next: `run.rs` (the rounds), `lot.rs` (what a worker makes of a batch).
+
+use std::{
+    collections::VecDeque,
+    mem::take,
+    path::Path,
+    slice::IterMut,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use crate::{
+    dispatch::KeyMaker,
+    engine::{
+        Sink,
+        lot::{Slot, Wanted},
+    },
+    source::{Batch, Filter, Pull, Source, Trouble},
+};
+
+/// What is to be told to the sink.
+enum Note {
+    Trouble(Trouble),
+    UnknownLink { path: Arc<Path>, number: u64, reason: String },
+}
+
+/// The source, and what was read of it to make the key.
+pub(super) struct Feed<'a> {
+    pub(super) source: &'a mut dyn Source,
+    held: VecDeque<Batch>,
+    ended: bool,
+    /// Nobody wants more.
+    pub(super) stopped: bool,
+    /// It was stopped before there was enough to make the key from.
+    pub(super) rushed: bool,
+    /// Bytes of records so far.
+    pub(super) read: u64,
+    /// Bytes of the input so far, as it lies on the disk.
+    pub(super) consumed: u64,
+    notes: Vec<Note>,
+    /// Bytes used up and frames read that the sink has not been told of.
+    progress: (u64, u64),
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(source: &'a mut dyn Source) -> Self {
+        Self {
+            source,
+            held: VecDeque::new(),
+            ended: false,
+            stopped: false,
+            rushed: false,
+            read: 0,
+            consumed: 0,
+            notes: Vec::new(),
+            progress: (0, 0),
+        }
+    }
+
+    /// Whether the source stands behind the last batch that it gave.
+    pub(super) fn may_pause(&self) -> bool {
+        self.held.is_empty() && self.has_more()
+    }
+
+    /// Whether there may be more, and somebody wants it.
+    pub(super) fn has_more(&self) -> bool {
+        !self.ended && !self.stopped || !self.held.is_empty()
+    }
+
+    /// Fills `batch`, with no frames where there are none just now; false at the end.
+    fn pull(&mut self, batch: &mut Batch) -> bool {
+        if let Some(held) = self.held.pop_front() {
+            *batch = held;
+            return true;
+        }
+        batch.clear();
+        if self.ended || self.stopped {
+            return false;
+        }
+        batch.consumed = 0;
+        let pull = self.source.pull(batch);
+        self.consumed += batch.consumed;
+        self.progress.0 += batch.consumed;
+        match pull {
+            Pull::Filled => {
+                self.read += batch.bytes.len() as u64;
+                self.progress.1 += batch.pieces.iter().map(|piece| piece.frames).sum::<u64>();
+                return true;
+            }
+            Pull::Trouble(trouble) => self.notes.push(Note::Trouble(trouble)),
+            Pull::Idle => {}
+            Pull::End => self.ended = true,
+        }
+        // On a wire time has gone on, which the stages are to know; of all else there is nothing to see.
+        batch.pieces.clear();
+        !self.ended
+    }
+
+    /// Tells what was noted. What held no frame was read all the same.
+    pub(super) fn tell(&mut self, sink: &mut dyn Sink) {
+        for note in self.notes.drain(..) {
+            match note {
+                Note::Trouble(trouble) => sink.trouble(trouble),
+                Note::UnknownLink { path, number, reason } => sink.unknown_link(&path, number, &reason),
+            }
+        }
+        let (bytes, frames) = take(&mut self.progress);
+        self.stopped |= !sink.progress(bytes, frames);
+    }
+
+    /// Reads ahead until there is enough to make the key from.
+    pub(super) fn make_seed(&mut self, sink: &mut dyn Sink) -> u64 {
+        let (mut maker, mut read) = (KeyMaker::default(), VecDeque::new());
+        while !maker.is_done() {
+            let mut batch = Batch::default();
+            let more = self.pull(&mut batch);
+            self.tell(sink);
+            if !more {
+                break;
+            }
+            for piece in &batch.pieces {
+                if !maker.is_done() {
+                    batch.walk(piece, |frame| maker.absorb(&frame));
+                }
+            }
+            read.push_back(batch);
+        }
+        self.held = read;
+        self.rushed = self.stopped && !maker.is_done();
+        maker.seed()
+    }
+}
+
+/// Where workers get their batches in a round.
+pub(super) struct Desk<'a, 'f> {
+    counter: Mutex<Counter<'a, 'f>>,
+    filter: Option<&'a RwLock<Filter>>,
+    wanted: Wanted<'a>,
+    /// Somebody needs the bytes of the round's batches later.
+    keep: bool,
+}
+
+/// What only one worker at a time has in its hands.
+struct Counter<'a, 'f> {
+    feed: &'a mut Feed<'f>,
+    slots: IterMut<'a, Slot>,
+    given: usize,
+}
+
+impl<'a, 'f> Desk<'a, 'f> {
+    pub(super) fn new(
+        feed: &'a mut Feed<'f>,
+        slots: &'a mut [Slot],
+        filter: Option<&'a RwLock<Filter>>,
+        wanted: Wanted<'a>,
+        keep: bool,
+    ) -> Self {
+        Self { counter: Mutex::new(Counter { feed, slots: slots.iter_mut(), given: 0 }), filter, wanted, keep }
+    }
+
+    /// Works off batches until all slots are given out, or there are no more; their bytes go into `buffer`.
+    pub(super) fn work(&self, buffer: &mut Vec<u8>) {
+        while let Some(slot) = self.next(buffer) {
+            // Who has this one waits for nobody.
+            let filter = self.filter.map(|filter| filter.read().unwrap_or_else(PoisonError::into_inner));
+            slot.work.digest(&slot.batch, self.wanted, filter.as_deref());
+            if !self.keep {
+                *buffer = take(&mut slot.batch.bytes);
+            }
+        }
+    }
+
+    /// The next slot, with its batch.
+    fn next(&self, buffer: &mut Vec<u8>) -> Option<&'a mut Slot> {
+        // The one who holds it reads, and waits for nobody but the source.
+        let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = counter.slots.next()?;
+        if !self.keep {
+            slot.batch.bytes = take(buffer);
+        }
+        if !counter.feed.pull(&mut slot.batch) {
+            counter.slots = Default::default();
+            return None;
+        }
+        counter.given += 1;
+        if let Some(filter) = self.filter {
+            prepare(filter, &slot.batch, &mut counter.feed.notes);
+        }
+        Some(slot)
+    }
+
+    /// How many slots were given out.
+    pub(super) fn close(self) -> usize {
+        self.counter.into_inner().unwrap_or_else(PoisonError::into_inner).given
+    }
+}
+
+/// Makes the filter ready for a batch, and notes for which of its frames it makes no sense.
+fn prepare(filter: &RwLock<Filter>, batch: &Batch, notes: &mut Vec<Note>) {
+    if filter.read().unwrap_or_else(PoisonError::into_inner).is_ready(batch) {
+        return;
+    }
+    let told = filter.write().unwrap_or_else(PoisonError::into_inner).prepare(batch);
+    if let (Err(reason), Some(piece)) = (told, batch.pieces.first())
+        && let Some(path) = batch.origin_of(piece.first_seq)
+    {
+        notes.push(Note::UnknownLink { path: Arc::clone(path), number: piece.first_number, reason });
+    }
+}
