@@ -28,7 +28,7 @@ use crate::{
     },
     output::{OutputConfig, Policy, Standing},
     rules::OutputSet,
-    source::{Archive, Listed, Sizes},
+    source::{Archive, Listed, Sizes, Time},
 };
 
 /// What to do after advice to begin anew.
@@ -209,13 +209,23 @@ fn conditions(args: &args::Read, job: &Job, span: String) -> Conditions {
         ("filter", args.selection.filter.clone().unwrap_or_default()),
         ("span of time", span),
         ("order", format!("{:?}", args.order)),
-        ("rules", hash(&format_args!("{rules:?}"))),
+        // Before the rules, which know the outputs of the command line by their numbers.
         ("outputs", hash(&format_args!("{}", outputs.collect::<Vec<_>>().join("\n")))),
+        ("rules", hash(&format_args!("{rules:?}"))),
     ];
     Conditions {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         inputs: Vec::new(),
+    }
+}
+
+/// The span of time that flags ask for, as text.
+pub fn span(selection: &args::Selection) -> String {
+    let [since, until] = [selection.since, selection.until].map(|time| time.map(|Time(nanos)| nanos.to_string()));
+    match (since, until) {
+        (None, None) => String::new(),
+        (since, until) => format!("{} to {}", since.unwrap_or_default(), until.unwrap_or_default()),
     }
 }
 
@@ -230,5 +240,8 @@ fn hash(text: &std::fmt::Arguments<'_>) -> String {
     }
     let mut sum = Sum(Sha256::new());
     let _ = sum.write_fmt(*text);
-    sum.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.0.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
