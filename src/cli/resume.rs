@@ -38,6 +38,8 @@ const ANEW: &str = "give the command with which it was written, or remove it to 
 #[derive(Debug)]
 pub struct Resuming<'a> {
     path: &'a Path,
+    /// Somebody wants to hear of it.
+    loud: bool,
     every: u64,
     conditions: Conditions,
     found: Option<Found>,
@@ -134,8 +136,8 @@ impl<'a> Resuming<'a> {
         let read = |from: &mut Reader<'_>| Ok((from.list(OutputSet::CAPACITY)?, from.take()?));
         let standings = found.as_mut().map(|found| found.read(read)).transpose();
         let standings = standings.map_err(|unfit| wrong(&unfit.to_string(), "remove it to begin anew"))?;
-        let every = args.checkpoint_every.unwrap_or(EVERY);
-        Ok(Begin::Run(Box::new(Self { path, every, conditions, found, standings }), Box::new(archive)))
+        let (every, loud) = (args.checkpoint_every.unwrap_or(EVERY), args.judging.quiet == 0);
+        Ok(Begin::Run(Box::new(Self { path, loud, every, conditions, found, standings }), Box::new(archive)))
     }
 
     /// The outputs as they are to be opened: what lies behind the state is taken back.
@@ -167,7 +169,10 @@ impl<'a> Resuming<'a> {
         if let (Some(found), Some((standings, now))) = (&mut self.found, self.standings) {
             reporter.outputs.go_on(standings, now);
             found.read(|from| reporter.resume(from)).map_err(|unfit| wrong(unfit.to_string()))?;
-            let Self { path, every, conditions, found, .. } = self;
+            let Self { path, loud, every, conditions, found, .. } = self;
+            if loud {
+                say(&format!("tripline: going on from where {} was written\n", path.display()));
+            }
             let checkpoints = Checkpoints::new(path.to_owned(), conditions, every, found);
             let word = checkpoints.last_word();
             return Ok((checkpoints, word));
