@@ -23,6 +23,8 @@
 //! | [`rules`] | an event | severity, and the outputs that get it |
 //! | [`output`] | events with text | bytes somewhere, on threads of their own |
 //!
+//! What the stages remember can be written down and taken up by a later run: [`checkpoint`].
+//!
 //! Read next: `docs/ARCHITECTURE.md`, then the `//!` of each stage in that order;
 //! [`engine`] is the one place that wires them.
 

@@ -46,7 +46,7 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
         None => Archive::open(&args.paths, args.order.into(), sizes),
         Some(path) => {
             resume::allow(args, &job.outputs, &job.processors)?;
-            match Resuming::begin(args, path, &job, window.map(|w| format!("{w:?}")).unwrap_or_default(), sizes)? {
+            match Resuming::begin(args, path, &job, resume::span(&args.selection), sizes)? {
                 Begin::Finished(outcome) => return Ok(outcome),
                 Begin::Run(found, archive) => {
                     job.outputs = found.outputs(job.outputs);

@@ -28,7 +28,7 @@ use crate::{
     },
     output::{OutputConfig, Policy, Standing},
     rules::OutputSet,
-    source::{Archive, Listed, Sizes},
+    source::{Archive, Listed, Sizes, Time},
 };
 
 /// What to do after advice to begin anew.
@@ -38,6 +38,8 @@ const ANEW: &str = "give the command with which it was written, or remove it to 
 #[derive(Debug)]
 pub struct Resuming<'a> {
     path: &'a Path,
+    /// Somebody wants to hear of it.
+    loud: bool,
     every: u64,
     conditions: Conditions,
     found: Option<Found>,
@@ -134,8 +136,8 @@ impl<'a> Resuming<'a> {
         let read = |from: &mut Reader<'_>| Ok((from.list(OutputSet::CAPACITY)?, from.take()?));
         let standings = found.as_mut().map(|found| found.read(read)).transpose();
         let standings = standings.map_err(|unfit| wrong(&unfit.to_string(), "remove it to begin anew"))?;
-        let every = args.checkpoint_every.unwrap_or(EVERY);
-        Ok(Begin::Run(Box::new(Self { path, every, conditions, found, standings }), Box::new(archive)))
+        let (every, loud) = (args.checkpoint_every.unwrap_or(EVERY), args.judging.quiet == 0);
+        Ok(Begin::Run(Box::new(Self { path, loud, every, conditions, found, standings }), Box::new(archive)))
     }
 
     /// The outputs as they are to be opened: what lies behind the state is taken back.
@@ -167,7 +169,10 @@ impl<'a> Resuming<'a> {
         if let (Some(found), Some((standings, now))) = (&mut self.found, self.standings) {
             reporter.outputs.go_on(standings, now);
             found.read(|from| reporter.resume(from)).map_err(|unfit| wrong(unfit.to_string()))?;
-            let Self { path, every, conditions, found, .. } = self;
+            let Self { path, loud, every, conditions, found, .. } = self;
+            if loud {
+                say(&format!("tripline: going on from where {} was written\n", path.display()));
+            }
             let checkpoints = Checkpoints::new(path.to_owned(), conditions, every, found);
             let word = checkpoints.last_word();
             return Ok((checkpoints, word));
@@ -209,13 +214,23 @@ fn conditions(args: &args::Read, job: &Job, span: String) -> Conditions {
         ("filter", args.selection.filter.clone().unwrap_or_default()),
         ("span of time", span),
         ("order", format!("{:?}", args.order)),
-        ("rules", hash(&format_args!("{rules:?}"))),
+        // Before the rules, which know the outputs of the command line by their numbers.
         ("outputs", hash(&format_args!("{}", outputs.collect::<Vec<_>>().join("\n")))),
+        ("rules", hash(&format_args!("{rules:?}"))),
     ];
     Conditions {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         inputs: Vec::new(),
+    }
+}
+
+/// The span of time that flags ask for, as text.
+pub fn span(selection: &args::Selection) -> String {
+    let [since, until] = [selection.since, selection.until].map(|time| time.map(|Time(nanos)| nanos.to_string()));
+    match (since, until) {
+        (None, None) => String::new(),
+        (since, until) => format!("{} to {}", since.unwrap_or_default(), until.unwrap_or_default()),
     }
 }
 
@@ -230,5 +245,8 @@ fn hash(text: &std::fmt::Arguments<'_>) -> String {
     }
     let mut sum = Sum(Sha256::new());
     let _ = sum.write_fmt(*text);
-    sum.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.0.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

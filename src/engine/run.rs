@@ -130,21 +130,15 @@ pub enum RunError {
 ///
 /// # Errors
 /// The workers' threads could not be started, or the run cannot go on from the state in its plan.
+#[expect(clippy::too_many_lines, reason = "the one place where all stages meet")]
 pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Result<Totals, RunError> {
     let pool = Pool::new(plan.shards)?;
     let mut feed = Feed::new(source);
     let mut checkpoints = plan.checkpoints.take();
     let mut totals = Totals::default();
     let mut found = checkpoints.as_mut().and_then(Checkpoints::take_found);
-    let known = found.as_mut().map(|found| found.read(|from| Ok((from.take()?, from.take()?)))).transpose()?;
-    let seed = match (known, plan.key) {
-        (Some((counts, seed)), _) => {
-            totals.counts = counts;
-            seed
-        }
-        (None, Some(seed)) => seed,
-        (None, None) => feed.make_seed(sink),
-    };
+    let known = found.as_mut().map(|found| standing::begin(found, &mut totals)).transpose()?;
+    let seed = known.or(plan.key).unwrap_or_else(|| feed.make_seed(sink));
     let key = Key::new(seed);
     let mut cells = plan.cells(&key);
     let mut front = Front::new(&plan, &key);
@@ -165,6 +159,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let (mut fresh, mut decoded) = (Lot::default(), Lot::default());
     // One for each worker: it stays near its core.
     let mut buffers = vec![Vec::new(); plan.shards.max(1)];
+    // All that a state holds. By name, since nothing here is one thing but while the loop stands still.
     macro_rules! standing {
         () => {
             Standing {

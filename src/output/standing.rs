@@ -49,7 +49,7 @@ impl Outputs {
 mod tests {
     use std::sync::Arc;
 
-    use tripline_plugin::{Options, Resume, sample_events};
+    use tripline_plugin::{Event, Options, Resume, sample_events};
 
     use super::*;
     use crate::output::{OutputConfig, Setting};
@@ -67,16 +67,21 @@ mod tests {
         let outputs = open(&spec, Resume::Begin);
         let events: Vec<_> = sample_events().into_iter().map(Arc::new).collect();
         let (first, rest) = events.split_at(3);
-        first.iter().for_each(|event| outputs.deliver(event, &[0]));
+        let deliver = |outputs: &Outputs, events: &[Arc<Event>]| {
+            for event in events {
+                outputs.deliver(event, &[0]);
+            }
+        };
+        deliver(&outputs, first);
         let (standings, now) = outputs.standings().unwrap();
         let written = std::fs::read(folder.path().join("x")).unwrap();
         assert_eq!(standings[0].position, Some(written.len() as u64));
-        rest.iter().for_each(|event| outputs.deliver(event, &[0]));
+        deliver(&outputs, rest);
         let whole = outputs.finish();
         let all = std::fs::read(folder.path().join("x")).unwrap();
         let mut outputs = open(&spec, Resume::At(standings[0].position.unwrap()));
         outputs.go_on(standings, now);
-        rest.iter().for_each(|event| outputs.deliver(event, &[0]));
+        deliver(&outputs, rest);
         assert_eq!((outputs.finish(), std::fs::read(folder.path().join("x")).unwrap()), (whole, all));
     }
 

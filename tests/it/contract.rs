@@ -24,6 +24,7 @@ const COMMANDS: [(&str, &[&str]); 8] = [
             "--shards",
             "--filter",
             "--memory",
+            "--resume",
             "--phases",
             "--fail-on-scan",
             "--quiet",

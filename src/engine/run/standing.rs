@@ -15,7 +15,7 @@ use crate::{
     defragment::Defragmenter,
     engine::{
         Sink,
-        checkpoint::{Checkpoints, Stage},
+        checkpoint::{Checkpoints, Found, Stage},
         feed::Feed,
         lot::Lot,
     },
@@ -76,6 +76,14 @@ impl Standing<'_, '_> {
         references.iter_mut().try_for_each(|reference| reference.resume(from))?;
         if from.is_at_end() { Ok(()) } else { Err(Unfit::Damaged) }
     }
+}
+
+/// Reads what is needed to make the stages: what was counted, and the seed of the key.
+pub(super) fn begin(found: &mut Found, totals: &mut Totals) -> Result<u64, Unfit> {
+    found.read(|from| {
+        totals.counts = from.take()?;
+        from.take()
+    })
 }
 
 fn fits(fits: bool) -> Result<(), Unfit> {
