@@ -38,12 +38,13 @@ pub trait Evidence {
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>>;
 }
 
-/// A lead that has to be looked at.
+/// A packet that has to be looked at.
 #[derive(Clone, Copy)]
-struct Open {
-    lead: Lead,
+struct Open<'a> {
+    sighting: Sighting<'a>,
     /// Its place among those of its cell.
     place: u32,
+    cell: u8,
     /// The first of its errand: what it needs is worth being fetched. With those behind it, that is there, and mostly they turn out to be settled.
     first: bool,
 }
@@ -56,42 +57,39 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
         let begin = step.checked_sub(station).map_or(usize::MAX, |n| n * GROUP).min(open.len());
         open.get(begin..open.len().min(begin + GROUP)).unwrap_or_default()
     };
-    let at = |lead: &Lead| usize::from(lead.cell).wrapping_sub(first);
+    let at = |cell: u8| usize::from(cell).wrapping_sub(first);
     // The last cell whose packets had to be looked through one by one: it is done.
     let mut done = None;
     for step in 0..open.len().div_ceil(GROUP) + 2 {
-        for &Open { lead, place, .. } in group(step, 2) {
-            let Some(cell) = cells.get_mut(at(&lead)) else { continue };
-            if cell.settled.holds(lead.errand) || done == Some(lead.cell) {
+        for &Open { sighting, place, cell: number, .. } in group(step, 2) {
+            let Some(cell) = cells.get_mut(at(number)) else { continue };
+            if cell.settled.holds(sighting.errand) || done == Some(number) {
                 continue;
             }
-            if let Some(sighting) = evidence.sighting(&lead) {
-                cell.see(sighting);
-            }
+            cell.see(sighting);
             if cell.settled.was_cleared() {
-                done = Some(lead.cell);
-                look_through(cell, usize::from(lead.cell), place + 1, evidence);
+                done = Some(number);
+                look_through(cell, usize::from(number), place + 1, evidence);
             }
         }
-        for (Open { lead, first, .. }, places) in group(step, 1).iter().zip(places.chunks_exact_mut(DOORS)) {
-            if let Some(cell) = cells.get_mut(at(lead)).filter(|_| *first) {
+        let fetching = |open: &&Open<'_>| open.first;
+        for (open, places) in group(step, 1).iter().filter(fetching).zip(places.chunks_exact_mut(DOORS)) {
+            if let Some(cell) = cells.get_mut(at(open.cell)) {
                 places.iter_mut().filter_map(Option::take).for_each(|place| cell.contacts.bring_entry(place));
                 cell.fetch_sources();
             }
         }
-        for (Open { lead, first, .. }, places) in group(step, 0).iter().zip(places.chunks_exact_mut(DOORS)) {
-            if let Some(cell) = cells.get_mut(at(lead)).filter(|_| *first)
-                && let Some(sighting) = evidence.sighting(lead)
-            {
-                cell.fetch_heads(&sighting, places);
+        for (open, places) in group(step, 0).iter().filter(fetching).zip(places.chunks_exact_mut(DOORS)) {
+            if let Some(cell) = cells.get_mut(at(open.cell)) {
+                cell.fetch_heads(&open.sighting, places);
             }
         }
     }
     cells.iter_mut().for_each(|cell| cell.advance(now));
 }
 
-/// The leads whose errands are not settled.
-fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open> {
+/// The packets whose errands are not settled.
+fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
     let mut open = Vec::new();
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
     for n in 0..cells.len() {
@@ -101,14 +99,16 @@ fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open>
         let mut place = 0;
         evidence.each(first + n, |lead| {
             let word = cell.settled.look(lead.errand);
-            if word != Word::Settled {
+            if word != Word::Settled
+                && let Some(sighting) = evidence.sighting(&lead)
+            {
                 let first = word == Word::Unknown;
-                if let Some(Sighting { observation, .. }) = evidence.sighting(&lead).filter(|_| first) {
-                    bring(observation);
-                    bring(&observation.telltale);
+                if first {
+                    bring(sighting.observation);
+                    bring(&sighting.observation.telltale);
                     cell.settled.ask(lead.errand);
                 }
-                open.push(Open { lead, place, first });
+                open.push(Open { sighting, place, cell: lead.cell, first });
             }
             place += 1;
         });

@@ -12,7 +12,7 @@ use crate::{
     defragment::{Defragmenter, Fragment, Verdict, Warning},
     dispatch::{Key, Lead, Scattered, Sighting},
     engine::counts::{Counts, Seen},
-    source::{Batch, Clock, Filter, Frame, LinkType, Piece, Time},
+    source::{Batch, Clock, Filter, Frame, LinkType, Take, Time},
 };
 
 /// A fragment that waits for the sequential stage.
@@ -58,33 +58,13 @@ impl Work {
         self.plain.clear();
         self.fragments.clear();
         self.bytes.clear();
-        batch.pieces.iter().for_each(|piece| self.read(batch, piece, wanted, filter));
+        let mut seen = Seen::default();
+        let mut reading = Reading { seen: &mut seen, work: self, wanted, filter };
+        batch.pieces.iter().for_each(|piece| batch.walk_with(piece, &mut reading));
+        self.counts.saw(&seen);
         if let Some(key) = wanted.key {
             self.scattered.sort(key);
         }
-    }
-
-    /// The short way of a frame, which most take, is all that stands in the loop: so small it is made a part of each walk.
-    fn read(&mut self, batch: &Batch, piece: &Piece, wanted: Wanted<'_>, filter: Option<&Filter>) {
-        let mut seen = Seen::default();
-        batch.walk(piece, |frame| {
-            if filter.is_some_and(|filter| !filter.keeps(&frame)) {
-                self.counts.filtered += 1;
-                return;
-            }
-            seen.frame(&frame);
-            match decode::glance(&frame, &mut self.scattered.observations) {
-                Glance::Plain if !wanted.plain => seen.plain += 1,
-                Glance::Evidence => {
-                    if let Some(o) = self.scattered.observations.last() {
-                        self.counts.known(o.protocol);
-                        self.counts.observation(o);
-                    }
-                }
-                Glance::Plain | Glance::Unsure => self.read_closely(&frame, wanted),
-            }
-        });
-        self.counts.saw(&seen);
     }
 
     #[cold]
@@ -216,6 +196,37 @@ impl Work {
     pub fn in_order(&self) -> impl Iterator<Item = &Observation> {
         let evidence = merge(self.scattered.observations.iter(), self.rebuilt.observations.iter(), |o| o.seq);
         merge(evidence, self.plain.iter(), |o| o.seq)
+    }
+}
+
+/// A walk over a batch.
+struct Reading<'a> {
+    seen: &'a mut Seen,
+    work: &'a mut Work,
+    wanted: Wanted<'a>,
+    filter: Option<&'a Filter>,
+}
+
+impl Take<'_> for Reading<'_> {
+    /// The short way of a frame, which most take, and no more than that.
+    #[inline(always)]
+    fn take(&mut self, frame: Frame<'_>) {
+        let Self { seen, work, wanted, filter } = self;
+        if filter.is_some_and(|filter| !filter.keeps(&frame)) {
+            work.counts.filtered += 1;
+            return;
+        }
+        seen.frame(&frame);
+        match decode::glance(&frame, &mut work.scattered.observations) {
+            Glance::Plain if !wanted.plain => seen.plain += 1,
+            Glance::Evidence => {
+                if let Some(o) = work.scattered.observations.last() {
+                    work.counts.known(o.protocol);
+                    work.counts.observation(o);
+                }
+            }
+            Glance::Plain | Glance::Unsure => work.read_closely(&frame, *wanted),
+        }
     }
 }
 

@@ -49,6 +49,7 @@ pub use filter::{Filter, FilterError};
 pub use find::Passed;
 pub use listed::Listed;
 pub use live::Live;
+pub use walk::Take;
 pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
