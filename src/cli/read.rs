@@ -27,7 +27,7 @@ use crate::{
         signals::Stop,
         summary::Summary,
     },
-    source::{Archive, Sizes},
+    source::{Archive, Sizes, Unpacking},
 };
 
 /// Reads captures and reports the scans in them.
@@ -49,7 +49,8 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let (streams, lines) = processors.start(Some(false))?;
     let mut reporter = Reporter::start(rules, outputs, lines, stop)?;
-    let mut archive = Archive::open(&args.paths, args.order.into(), sizes(args, plan.shards));
+    let unpacking = Unpacking::for_workers(plan.shards, args.selection.unpack_memory);
+    let mut archive = Archive::open(&args.paths, args.order.into(), sizes(args, plan.shards)).unpacking(unpacking);
     if let Some(window) = window {
         archive = archive.within(window);
     }

@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     Batch, Clock, Frame, Framing, LinkType, Piece, Place, Pull, Sizes, Time, Trouble, cut::Run, find::Capture,
-    input::Unpack, reader::Reader,
+    input::Unpack, packed::Limits, reader::Reader,
 };
 
 /// What may be open at a time: a plain file takes one, a compressed one four, for its window. The rest
@@ -45,6 +45,8 @@ pub(super) struct Merge {
     hungry: Option<usize>,
     troubles: VecDeque<Trouble>,
     slots: usize,
+    /// What the window of one file may take.
+    memory: u64,
     /// Bytes used up that no batch has told yet.
     owed: u64,
     /// How far it has come.
@@ -84,8 +86,9 @@ struct Held {
 }
 
 impl Merge {
-    /// Merges `captures`, of which those given first are first among equals.
-    pub(super) fn new(captures: impl Iterator<Item = (Time, Capture)>) -> Self {
+    /// Merges `captures`, of which those given first are first among equals; the window of each compressed one may take
+    /// as much as `memory`.
+    pub(super) fn new(captures: impl Iterator<Item = (Time, Capture)>, memory: u64) -> Self {
         let mut waiting: Vec<_> =
             captures.enumerate().map(|(file, (first, capture))| ((first, file), capture)).collect();
         waiting.sort_by_key(|(key, _)| *key);
@@ -96,6 +99,7 @@ impl Merge {
             hungry: None,
             troubles: VecDeque::new(),
             slots: SLOTS,
+            memory,
             owed: 0,
             reached: Time(i64::MIN),
             late: 0,
@@ -157,7 +161,7 @@ impl Merge {
             self.owed += length;
             return;
         }
-        match capture.open(LANE, Unpack::Here) {
+        match capture.open(LANE, Unpack::Here(Limits::of(self.memory))) {
             Ok(reader) => {
                 self.late += u64::from(first < self.reached);
                 let slots = if reader.is_packed() { PACKED } else { 1 };

@@ -23,6 +23,7 @@ mod lz4;
 mod magic;
 mod merge;
 mod natural;
+mod need;
 mod packed;
 mod pcap;
 mod pcapng;
@@ -32,6 +33,7 @@ mod raw;
 mod reader;
 mod ring;
 mod tail;
+mod turns;
 mod walk;
 mod window;
 pub mod write;
@@ -43,6 +45,7 @@ pub use clock::{Clock, Time};
 pub use filter::{Filter, FilterError};
 pub use find::Passed;
 pub use live::Live;
+pub use turns::{MEMORY as UNPACK_MEMORY, Unpacking};
 pub use window::Window;
 
 /// What a frame's first byte belongs to (the registry of tcpdump.org, LINKTYPE_ values).
