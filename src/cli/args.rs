@@ -322,7 +322,7 @@ pub struct Selection {
 
     /// What unpacking compressed captures may take. With more of it larger windows are read (`xz -9`: 64 MiB,
     /// `zstd --long`: 128 MiB), and more files are unpacked before their turn
-    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "16 MiB")]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "12 MiB")]
     pub unpack_memory: u64,
 }
 
@@ -591,6 +591,7 @@ mod tests {
         .unwrap();
         assert_eq!(read.judging.preset, ["tripline", "scanlogd"]);
         assert_eq!((read.judging.memory, read.key, read.order), (Some(64 << 20), Some(0x1f), Order::Given));
+        assert_eq!(read.selection.unpack_memory, source::UNPACK_MEMORY);
         assert_eq!((read.judging.output.len(), read.paths.len()), (2, 2));
     }
 

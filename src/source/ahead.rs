@@ -8,7 +8,7 @@
 
 use std::{
     io::{self, Read},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     thread,
 };
 
@@ -52,12 +52,18 @@ impl Ahead {
         let buffers = buffers.max(FEWEST);
         let (full, portions) = sync_channel(buffers);
         let (empty, to_fill) = sync_channel::<Vec<u8>>(buffers);
-        for _ in 1..buffers {
-            // There is room for all of them. They take memory when they are filled for the first time.
-            let _ = empty.send(Vec::new());
-        }
         thread::Builder::new().name("unpack".into()).spawn(move || {
-            while let Ok(mut buffer) = to_fill.recv() {
+            // The reader holds one, which is still empty.
+            let mut made = 1;
+            // What comes back is warm: more are made only while the reader is behind, or at another file.
+            while let Some(mut buffer) = match to_fill.try_recv() {
+                Ok(buffer) => Some(buffer),
+                Err(TryRecvError::Empty) if made < buffers => {
+                    made += 1;
+                    Some(Vec::new())
+                }
+                Err(_) => to_fill.recv().ok(),
+            } {
                 buffer.resize(BUFFER, 0);
                 let (filled, failed) = match read_full(&mut packed, &mut buffer) {
                     Ok(filled) => (filled, None),

@@ -25,6 +25,9 @@ use super::{
 const SLOTS: usize = 256;
 const PACKED: usize = 4;
 
+/// Its window may take so much whatever unpacking may take otherwise: enough for `zstd -19` and `xz -7`.
+const LEAST: u64 = 16 << 20;
+
 /// Each open file has a batch of its own, and there may be many.
 const LANE: Sizes = Sizes { batch_bytes: 64 << 10, piece_bytes: 64 << 10 };
 
@@ -161,7 +164,7 @@ impl Merge {
             self.owed += length;
             return;
         }
-        match capture.open(LANE, Unpack::Here(Limits::of(self.memory))) {
+        match capture.open(LANE, Unpack::Here(Limits::of(self.memory.max(LEAST)))) {
             Ok(reader) => {
                 self.late += u64::from(first < self.reached);
                 let slots = if reader.is_packed() { PACKED } else { 1 };
