@@ -185,7 +185,7 @@ impl Source for Archive {
                 continue;
             }
             match self.turns.next() {
-                Some(Turn::Begun(reader)) => self.reading = Some(reader),
+                Some(Turn::Begun(reader)) => self.reading = Some(*reader),
                 Some(Turn::Outside(capture)) => {
                     self.outside += 1;
                     self.owed += capture.length().unwrap_or(0);

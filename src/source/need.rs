@@ -76,7 +76,7 @@ mod tests {
         for log in [21, 23, 24, 27] {
             let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
             encoder.window_log(log).unwrap();
-            encoder.write_all(&[7; 1 << 20]).unwrap();
+            encoder.write_all(&vec![7; 1 << 20]).unwrap();
             assert_eq!(window(Packing::Zstd, &encoder.finish().unwrap()), 1 << log);
         }
     }

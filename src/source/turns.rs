@@ -74,7 +74,7 @@ pub(super) enum Turn {
     /// It lies outside the window as a whole.
     Outside(Capture),
     /// It is read.
-    Begun(Reader),
+    Begun(Box<Reader>),
     /// It cannot be read, for this reason; its length is passed over.
     Failed(Arc<Path>, u64, String),
 }
@@ -126,7 +126,7 @@ impl Turns {
         }
         let (path, length) = (Arc::clone(&capture.path), capture.length().unwrap_or(0));
         match capture.open(self.sizes, Unpack::Ahead(self.room(false))) {
-            Ok(reader) => Turn::Begun(reader),
+            Ok(reader) => Turn::Begun(Box::new(reader)),
             Err(reason) => Turn::Failed(path, length, reason),
         }
     }
@@ -160,7 +160,8 @@ impl Turns {
             let room = Room { share: self.unpacking.share().min(free), ..self.room(false) };
             let Ok(input) = opened.begin(Unpack::Ahead(room)) else { return self.waiting.push_front(capture) };
             free = free.saturating_sub(input.held());
-            self.near.push_back(Turn::Begun(Reader::new(input, capture.path, length, self.sizes)));
+            let reader = Reader::new(input, capture.path, length, self.sizes);
+            self.near.push_back(Turn::Begun(Box::new(reader)));
         }
     }
 
