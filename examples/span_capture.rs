@@ -57,7 +57,7 @@ impl Dice {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.roll()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.roll()) * u128::from(bound)) >> 64) as u64
     }
 }
 
@@ -117,7 +117,7 @@ impl<W: Write> Capture<W> {
         out.write_all(&1_u32.to_le_bytes())?;
         // Half text, half noise: it shrinks as captures do.
         let text = b"GET /index.html HTTP/1.1\r\nHost: intranet.example\r\nAccept: */*\r\n\r\n";
-        let word = |n: usize| if n / 512 % 2 == 0 { text[n % text.len()] } else { dice.roll() as u8 };
+        let word = |n: usize| if (n / 512).is_multiple_of(2) { text[n % text.len()] } else { dice.roll() as u8 };
         let words: Vec<u8> = (0..WORDS).map(word).collect();
         let mut sums = vec![0];
         for pair in words.chunks(2) {
@@ -137,7 +137,7 @@ impl<W: Write> Capture<W> {
         };
         let length = 20 + header + payload;
         // An even number of bytes, from an even place on.
-        let place = (roll >> 16) as usize % (WORDS - 2_048) & !1;
+        let place = (roll >> 17) as usize % (WORDS / 2 - 1_024) * 2;
         let mut bytes = [0; 54];
         bytes[..12].copy_from_slice(&[
             2,
@@ -172,7 +172,7 @@ impl<W: Write> Capture<W> {
         let sum = checksum(&ip[..20], 0);
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
         let pseudo = sum_of(&ip[12..20]) + u64::from(protocol) + (header + payload) as u64;
-        let said = self.sums[(place + payload) / 2] - self.sums[place / 2];
+        let said = self.sums[place / 2 + payload / 2] - self.sums[place / 2];
         let behind = &mut ip[20..20 + header];
         behind[..2].copy_from_slice(&from.port.to_be_bytes());
         behind[2..4].copy_from_slice(&to.port.to_be_bytes());
@@ -348,7 +348,7 @@ fn make(options: &Options, out: impl Write) -> io::Result<u64> {
             capture.pace = PACE;
         }
         let roll = dice.roll();
-        if !options.proxy && roll % 400 == 0 {
+        if !options.proxy && roll.is_multiple_of(400) {
             company.scan(&mut capture, &mut dice)?;
         }
         let one = &mut open[(roll >> 32) as usize % OPEN];
