@@ -15,7 +15,8 @@ use std::{
 };
 
 const HELP: &str = "span_capture --out FILE [--packets 1000000] [--seed 1] [--snaplen 96 (0: whole frames)] [--flood 0] \
-                    [--sources 1000] [--proxy (one address is an end of every connection)]";
+                    [--sources 1000] [--short (connections end after one packet of data)] \
+                    [--proxy (one address is an end of every connection)]";
 
 /// 2026-11-22 08:00 UTC.
 const BEGIN: u64 = 1_795_334_400_000_000;
@@ -41,6 +42,7 @@ struct Options {
     snaplen: usize,
     flood: u64,
     sources: u32,
+    short: bool,
     proxy: bool,
     out: String,
 }
@@ -237,6 +239,7 @@ fn client(n: u64) -> u32 {
 /// Who talks, and with whom next.
 struct Company {
     sources: u32,
+    short: bool,
     proxy: bool,
     /// Counts the doors that scanners have tried.
     doors: u32,
@@ -255,8 +258,14 @@ impl Company {
             if roll & 4 == 0 { there = server(250) } else { here = server(250) }
         }
         let (port, talk) = match roll % 100 {
-            0..=69 => (443, Talk::Stream { step: 0, left: 4 + (dice.below(12) * dice.below(12)) as u16 }),
-            70..=84 => (25, Talk::Stream { step: 0, left: 8 }),
+            0..=69 => (
+                443,
+                Talk::Stream {
+                    step: 0,
+                    left: if self.short { 1 } else { 4 + (dice.below(12) * dice.below(12)) as u16 },
+                },
+            ),
+            70..=84 => (25, Talk::Stream { step: 0, left: if self.short { 1 } else { 8 } }),
             85..=97 => (53, Talk::Ask { protocol: 17, answered: false }),
             _ => (0, Talk::Ask { protocol: 1, answered: false }),
         };
@@ -332,7 +341,8 @@ impl Conversation {
 fn make(options: &Options, out: impl Write) -> io::Result<u64> {
     let mut dice = Dice(options.seed);
     let mut capture = Capture::new(out, options.snaplen, &mut dice)?;
-    let mut company = Company { sources: options.sources.max(1), proxy: options.proxy, doors: 0 };
+    let Options { sources, short, proxy, .. } = *options;
+    let mut company = Company { sources: sources.max(1), short, proxy, doors: 0 };
     let mut open = vec![Conversation::default(); OPEN];
     let mut end = options.packets;
     while capture.written < end {
@@ -363,10 +373,15 @@ fn make(options: &Options, out: impl Write) -> io::Result<u64> {
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
     let out = String::new();
-    let mut options = Options { packets: 1_000_000, seed: 1, snaplen: 96, flood: 0, sources: 1_000, proxy: false, out };
+    let mut options =
+        Options { packets: 1_000_000, seed: 1, snaplen: 96, flood: 0, sources: 1_000, short: false, proxy: false, out };
     while let Some(word) = words.next() {
-        if word == "--proxy" {
-            options.proxy = true;
+        if let Some(flag) = match word.as_str() {
+            "--short" => Some(&mut options.short),
+            "--proxy" => Some(&mut options.proxy),
+            _ => None,
+        } {
+            *flag = true;
             continue;
         }
         let value = words.next().ok_or(HELP)?;
@@ -398,8 +413,16 @@ mod tests {
 
     use super::*;
 
-    const SMALL: Options =
-        Options { packets: 20_000, seed: 7, snaplen: 96, flood: 0, sources: 1_000, proxy: false, out: String::new() };
+    const SMALL: Options = Options {
+        packets: 20_000,
+        seed: 7,
+        snaplen: 96,
+        flood: 0,
+        sources: 1_000,
+        short: false,
+        proxy: false,
+        out: String::new(),
+    };
 
     fn bytes(options: &Options) -> Vec<u8> {
         let mut bytes = Vec::new();
