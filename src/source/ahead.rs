@@ -9,7 +9,7 @@
 use std::{
     io::{self, Read},
     sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use super::{packed::Packed, reader::read_full};
@@ -41,6 +41,8 @@ pub(super) struct Ahead {
     read: usize,
     /// How much memory it may take in all.
     held: u64,
+    /// Until it has ended.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Ahead {
@@ -52,7 +54,7 @@ impl Ahead {
         let buffers = buffers.max(FEWEST);
         let (full, portions) = sync_channel(buffers);
         let (empty, to_fill) = sync_channel::<Vec<u8>>(buffers);
-        thread::Builder::new().name("unpack".into()).spawn(move || {
+        let work = move || {
             // The reader holds one, which is still empty.
             let mut made = 1;
             // What comes back is warm: more are made only while the reader is behind, or at another file.
@@ -74,9 +76,18 @@ impl Ahead {
                     break;
                 }
             }
-        })?;
+        };
+        let thread = Some(thread::Builder::new().name("unpack".into()).spawn(work)?);
         let current = Portion { buffer: Vec::new(), filled: 0, used: 0, failed: None, starved: false };
-        Ok(Self { portions, empty, current, read: 0, held: window + (buffers * BUFFER) as u64 })
+        Ok(Self { portions, empty, current, read: 0, held: window + (buffers * BUFFER) as u64, thread })
+    }
+
+    /// Ends before its file does, and is not gone before all memory is given back. Not for a pipe: the thread may be
+    /// waiting for it.
+    pub(super) fn end(self) {
+        let Self { portions, empty, thread, .. } = self;
+        drop((portions, empty));
+        wait(thread);
     }
 
     /// How much memory it takes at the most.
@@ -95,15 +106,33 @@ impl Ahead {
     }
 }
 
+/// Waits for the end of the thread, if that is still to come.
+fn wait(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        // Should it have panicked, it has sent no end, which is noticed.
+        let _ = thread.join();
+    }
+}
+
 impl Read for Ahead {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.current.filled
-            && let Ok(next) = self.portions.recv()
-        {
-            let spent = std::mem::replace(&mut self.current, next);
-            // Nobody takes it when the file is at its end.
-            let _ = self.empty.send(spent.buffer);
-            self.read = 0;
+        if self.read == self.current.filled {
+            match self.portions.recv() {
+                Ok(next) => {
+                    let spent = std::mem::replace(&mut self.current, next);
+                    // Nobody takes it when the file is at its end.
+                    let _ = self.empty.send(spent.buffer);
+                    self.read = 0;
+                    if self.current.filled == 0 {
+                        // The thread is about to end: the next file shall not take memory before this one has given back
+                        // its own.
+                        wait(self.thread.take());
+                    }
+                }
+                // It never goes away without a word.
+                Err(_) if self.thread.is_some() => return Err(io::Error::other("unpacking broke off")),
+                Err(_) => {}
+            }
         }
         if let Some(failed) = &self.current.failed {
             return Err(io::Error::other(failed.clone()));

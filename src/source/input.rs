@@ -116,6 +116,13 @@ impl Input {
         Opened::new(file)?.begin(unpack)
     }
 
+    /// Gives back what it took of a file, before anything else is begun.
+    pub(super) fn end(self) {
+        if let Self::Ahead { ahead, .. } = self {
+            ahead.end();
+        }
+    }
+
     /// How much memory it takes at the most, if it is unpacked ahead.
     pub(super) fn held(&self) -> u64 {
         match self {

@@ -100,6 +100,7 @@ impl Reader {
 
     /// Back to what it was before it was begun.
     pub(super) fn into_capture(self) -> Capture {
+        self.input.end();
         Capture { path: self.path, way: Way::File { length: self.length } }
     }
 
