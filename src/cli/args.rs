@@ -322,7 +322,7 @@ pub struct Selection {
 
     /// What unpacking compressed captures may take. With more of it larger windows are read (`xz -9`: 64 MiB,
     /// `zstd --long`: 128 MiB), and more files are unpacked before their turn
-    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "12 MiB")]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "8 MiB")]
     pub unpack_memory: u64,
 }
 

@@ -95,6 +95,8 @@ impl Opened {
             Unpack::Ahead(room) => room,
         };
         let (limits, window, modest) = match window {
+            // It cannot be held to less than it takes, and that is no more than this.
+            window if packing == Packing::Lz4 => (Limits::of(window), window, false),
             // It may still be short.
             window if window > memory => (Limits::beginning(memory), memory, false),
             _ if alone => (Limits::of(memory), memory, false),
