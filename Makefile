@@ -3,12 +3,14 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz deny man fmt
+.PHONY: help demo test bench bench-peers bench-counts fuzz deny man fmt
 
 help:
 	@echo 'make demo    build, read the captures in tests/captures, show the scans'
 	@echo 'make test    formatting, clippy and every test; what CI runs'
 	@echo 'make bench   how fast it is here (benches/README.md says what is asked)'
+	@echo 'make bench-peers   beside tcpdump and others, and how time grows; an hour, 6 GB of archives'
+	@echo 'make bench-counts  instructions a frame, by valgrind: the same on any day'
 	@echo 'make fuzz    the long run of the fuzz targets (the short one is a part of make test)'
 	@echo 'make deny    licences, sources and doubles in the dependency tree'
 	@echo 'make man     man pages and shell completions, in target/man'
@@ -28,6 +30,17 @@ test:
 bench:
 	@scripts/setup
 	$(CARGO) bench --bench '*'
+
+bench-peers:
+	@scripts/setup
+	$(CARGO) build --release --bin tripline --example span_capture --example header_walk
+	@scripts/bench-peers
+	@scripts/bench-peers growth
+
+bench-counts:
+	@scripts/setup
+	$(CARGO) build --release --bin tripline --example span_capture
+	@scripts/bench-counts
 
 fuzz:
 	@scripts/setup

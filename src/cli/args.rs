@@ -315,7 +315,7 @@ pub struct Packets {
     pub selection: Selection,
 }
 
-/// Which frames of captures are looked at at all.
+/// Which frames of captures are looked at at all, and what it may take to come to them.
 #[derive(Debug, Args)]
 pub struct Selection {
     /// Only frames from this time on: 2026-11-22, '2026-11-22 10:30' (UTC) or 2026-11-22T10:30:00+01:00.
@@ -331,6 +331,11 @@ pub struct Selection {
     /// Names of hosts are not looked up
     #[arg(long, value_name = "EXPR")]
     pub filter: Option<String>,
+
+    /// What unpacking compressed captures may take. With more of it larger windows are read (`xz -9`: 64 MiB,
+    /// `zstd --long`: 128 MiB), and more files are unpacked before their turn
+    #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "8 MiB")]
+    pub unpack_memory: u64,
 }
 
 /// `tripline streams`.
@@ -598,6 +603,7 @@ mod tests {
         .unwrap();
         assert_eq!(read.judging.preset, ["tripline", "scanlogd"]);
         assert_eq!((read.judging.memory, read.key, read.order), (Some(64 << 20), Some(0x1f), Order::Given));
+        assert_eq!(read.selection.unpack_memory, source::UNPACK_MEMORY);
         assert_eq!((read.judging.output.len(), read.paths.len()), (2, 2));
     }
 

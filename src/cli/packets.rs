@@ -16,7 +16,7 @@ use crate::{
         Skip, decode,
         describe::{Described, describe},
     },
-    source::{Archive, Batch, Filter, LinkType, Order, Pull, Sizes, Source},
+    source::{Archive, Batch, Filter, LinkType, Order, Pull, Sizes, Source, Unpacking},
 };
 
 /// Describes every frame that was asked for.
@@ -27,7 +27,8 @@ pub fn packets(args: &args::Packets) -> Result<Outcome, Failure> {
     let mut errors = Diagnostics::default();
     let (mut filter, window) = job::selection(&args.selection, &mut errors);
     errors.none_or(())?;
-    let mut archive = Archive::open(&args.paths, Order::Given, Sizes::default());
+    let unpacking = Unpacking::for_workers(1, args.selection.unpack_memory);
+    let mut archive = Archive::open(&args.paths, Order::Given, Sizes::default()).unpacking(unpacking);
     if let Some(window) = window {
         archive = archive.within(window);
     }

@@ -28,7 +28,7 @@ use crate::{
         signals::Stop,
         summary::Summary,
     },
-    source::{Archive, Sizes},
+    source::{Archive, Sizes, Unpacking},
 };
 
 /// Reads captures and reports the scans in them.
@@ -67,6 +67,7 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let (streams, lines) = processors.start(Some(false))?;
     let mut reporter = Reporter::start(rules, outputs, lines, stop)?;
+    archive = archive.unpacking(Unpacking::for_workers(plan.shards, args.selection.unpack_memory));
     if let Some(window) = window {
         archive = archive.within(window);
     }

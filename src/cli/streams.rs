@@ -19,7 +19,7 @@ use crate::{
     decode::{self, Skip},
     defragment::Policies,
     output::Setting,
-    source::{Archive, Batch, Filter, Pull, Sizes, Source},
+    source::{Archive, Batch, Filter, Pull, Sizes, Source, Unpacking},
     streams::{Intake, Settings},
 };
 
@@ -31,7 +31,8 @@ pub fn streams(args: &args::Streams, program: &Program) -> Result<Outcome, Failu
     let mut errors = Diagnostics::default();
     let (mut filter, window) = job::selection(&args.selection, &mut errors);
     errors.none_or(())?;
-    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default());
+    let unpacking = Unpacking::for_workers(1, args.selection.unpack_memory);
+    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default()).unpacking(unpacking);
     if let Some(window) = window {
         archive = archive.within(window);
     }

@@ -1,23 +1,23 @@
 //! Unpacks on a thread of its own, a few buffers ahead of who reads.
 //!
-//! In: a compressed file. Out: the same bytes, and how much of the file those took that were
-//! handed over so far, so that a progress bar does not run ahead. Two buffers wait at the most:
-//! a slow reader holds the thread up, and a reader that goes away ends it.
+//! In: a compressed file, and how many buffers there may be. Out: the same bytes, and how much of the file those took
+//! that were handed over so far, so that a progress bar does not run ahead. No more buffers wait than were granted: a slow
+//! reader, or one that is still at another file, holds the thread up, and a reader that goes away ends it.
 //! Must not know what is unpacked. Not part of the pool: it waits, which no worker may.
 //! Read next: `packed.rs` (the work), `input.rs` (who decides that there is a thread).
 
 use std::{
     io::{self, Read},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    thread::{self, JoinHandle},
 };
 
 use super::{packed::Packed, reader::read_full};
 
 /// Handed over at once: as much as a reader asks for.
-const BUFFER: usize = 256 << 10;
+pub(super) const BUFFER: usize = 256 << 10;
 /// One to be filled while another is emptied, and one to spare for when either hesitates.
-const BUFFERS: usize = 3;
+pub(super) const FEWEST: usize = 3;
 
 /// What the thread hands over.
 struct Portion {
@@ -28,6 +28,8 @@ struct Portion {
     used: u64,
     /// Why there is no more.
     failed: Option<String>,
+    /// Its window was larger than it may be.
+    starved: bool,
 }
 
 /// The reader's end.
@@ -37,34 +39,65 @@ pub(super) struct Ahead {
     /// What is being read, and how much of it was.
     current: Portion,
     read: usize,
+    /// How much memory it may take in all.
+    held: u64,
+    /// Until it has ended.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Ahead {
-    /// Starts the thread.
+    /// Starts the thread, which has so many buffers; what `packed` takes beside them is `window`.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(mut packed: Packed) -> io::Result<Self> {
-        let (full, portions) = sync_channel(BUFFERS);
-        let (empty, to_fill) = sync_channel::<Vec<u8>>(BUFFERS);
-        for _ in 1..BUFFERS {
-            // There is room for all of them.
-            let _ = empty.send(vec![0; BUFFER]);
-        }
-        thread::Builder::new().name("unpack".into()).spawn(move || {
-            while let Ok(mut buffer) = to_fill.recv() {
+    pub(super) fn new(mut packed: Packed, window: u64, buffers: usize) -> io::Result<Self> {
+        let buffers = buffers.max(FEWEST);
+        let (full, portions) = sync_channel(buffers);
+        let (empty, to_fill) = sync_channel::<Vec<u8>>(buffers);
+        let work = move || {
+            // The reader holds one, which is still empty.
+            let mut made = 1;
+            // What comes back is warm: more are made only while the reader is behind, or at another file.
+            while let Some(mut buffer) = match to_fill.try_recv() {
+                Ok(buffer) => Some(buffer),
+                Err(TryRecvError::Empty) if made < buffers => {
+                    made += 1;
+                    Some(Vec::new())
+                }
+                Err(_) => to_fill.recv().ok(),
+            } {
+                buffer.resize(BUFFER, 0);
                 let (filled, failed) = match read_full(&mut packed, &mut buffer) {
                     Ok(filled) => (filled, None),
                     Err(error) => (0, Some(error.to_string())),
                 };
-                let used = packed.used();
-                if full.send(Portion { buffer, filled, used, failed }).is_err() || filled == 0 {
+                let (used, starved) = (packed.used(), packed.is_starved());
+                if full.send(Portion { buffer, filled, used, failed, starved }).is_err() || filled == 0 {
                     break;
                 }
             }
-        })?;
-        let current = Portion { buffer: vec![0; BUFFER], filled: 0, used: 0, failed: None };
-        Ok(Self { portions, empty, current, read: 0 })
+        };
+        let thread = Some(thread::Builder::new().name("unpack".into()).spawn(work)?);
+        let current = Portion { buffer: Vec::new(), filled: 0, used: 0, failed: None, starved: false };
+        Ok(Self { portions, empty, current, read: 0, held: window + (buffers * BUFFER) as u64, thread })
+    }
+
+    /// Ends before its file does, and is not gone before all memory is given back. Not for a pipe: the thread may be
+    /// waiting for it.
+    pub(super) fn end(self) {
+        let Self { portions, empty, thread, .. } = self;
+        drop((portions, empty));
+        wait(thread);
+    }
+
+    /// How much memory it takes at the most.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Whether it failed for a window that is larger than was allowed.
+    pub(super) fn is_starved(&self) -> bool {
+        self.current.failed.is_some() && self.current.starved
     }
 
     /// Bytes of the file used up for what was read so far.
@@ -73,15 +106,33 @@ impl Ahead {
     }
 }
 
+/// Waits for the end of the thread, if that is still to come.
+fn wait(thread: Option<JoinHandle<()>>) {
+    if let Some(thread) = thread {
+        // Should it have panicked, it has sent no end, which is noticed.
+        let _ = thread.join();
+    }
+}
+
 impl Read for Ahead {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.current.filled
-            && let Ok(next) = self.portions.recv()
-        {
-            let spent = std::mem::replace(&mut self.current, next);
-            // Nobody takes it when the file is at its end.
-            let _ = self.empty.send(spent.buffer);
-            self.read = 0;
+        if self.read == self.current.filled {
+            match self.portions.recv() {
+                Ok(next) => {
+                    let spent = std::mem::replace(&mut self.current, next);
+                    // Nobody takes it when the file is at its end.
+                    let _ = self.empty.send(spent.buffer);
+                    self.read = 0;
+                    if self.current.filled == 0 {
+                        // The thread is about to end: the next file shall not take memory before this one has given back
+                        // its own.
+                        wait(self.thread.take());
+                    }
+                }
+                // It never goes away without a word.
+                Err(_) if self.thread.is_some() => return Err(io::Error::other("unpacking broke off")),
+                Err(_) => {}
+            }
         }
         if let Some(failed) = &self.current.failed {
             return Err(io::Error::other(failed.clone()));
@@ -122,7 +173,7 @@ mod tests {
     }
 
     fn ahead(file: Vec<u8>) -> Ahead {
-        Ahead::new(Packed::new(Packing::Gzip, Cursor::new(file), Limits::ALONE).unwrap()).unwrap()
+        Ahead::new(Packed::new(Packing::Gzip, Cursor::new(file), Limits::of(1 << 20)).unwrap(), 0, FEWEST).unwrap()
     }
 
     #[test]
@@ -156,7 +207,8 @@ mod tests {
     fn a_reader_that_goes_away_ends_the_thread() {
         let (told, end) = channel();
         let endless = Endless { member: pack(Packing::Gzip, b"on and on").into_iter().cycle(), _told: told };
-        drop(Ahead::new(Packed::new(Packing::Gzip, endless, Limits::ALONE).unwrap()).unwrap());
+        let packed = Packed::new(Packing::Gzip, endless, Limits::of(1 << 20)).unwrap();
+        drop(Ahead::new(packed, 0, FEWEST).unwrap());
         assert!(end.recv().is_err(), "the file is let go of");
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! In: paths and the [`Order`] to read them in. Out: their frames, with clock and sequence
 //! numbers running on from file to file; a [`Trouble`] in its place for each capture that
-//! cannot be read to its end. One file is open at a time, merged ones while they overlap, so an
+//! cannot be read to its end. A few files are open at a time (`turns.rs`), merged ones while they overlap, so an
 //! archive may have any number.
 //! Must not know the formats.
-//! Read next: `find.rs` (what paths lead to), `reader.rs` (one capture), `merge.rs`.
+//! Read next: `find.rs` (what paths lead to), `turns.rs`, `reader.rs` (one capture), `merge.rs`.
 
 mod standing;
 
@@ -15,7 +15,6 @@ use std::{
     mem::take,
     path::{Path, PathBuf},
     sync::Arc,
-    vec,
 };
 
 use crate::checkpoint::{Kept, Reader as State, Unfit, Writer};
@@ -29,6 +28,7 @@ use super::{
     natural,
     reader::Reader,
     tail::last_stamp,
+    turns::{Turn, Turns, Unpacking},
 };
 
 /// In which order captures are read.
@@ -46,7 +46,8 @@ pub enum Order {
 
 /// Captures that are read one after the other.
 pub struct Archive {
-    waiting: vec::IntoIter<Capture>,
+    turns: Turns,
+    unpacking: Unpacking,
     reading: Option<Reader>,
     run: Run,
     sizes: Sizes,
@@ -56,7 +57,7 @@ pub struct Archive {
     owed: u64,
     /// Captures that lie outside the window as a whole.
     outside: u64,
-    /// What takes the place of `waiting` and `reading` when files are merged.
+    /// What takes the place of `turns` and `reading` when files are merged.
     merge: Option<Merge>,
 }
 
@@ -98,7 +99,8 @@ impl Archive {
     fn of(captures: Vec<Capture>, passed: Passed, sizes: Sizes) -> Self {
         let total_bytes = captures.iter().map(Capture::length).sum();
         Self {
-            waiting: captures.into_iter(),
+            turns: Turns::new(captures, sizes),
+            unpacking: Unpacking::default(),
             reading: None,
             run: Run::default(),
             sizes,
@@ -114,6 +116,16 @@ impl Archive {
     #[must_use]
     pub fn within(mut self, window: Window) -> Self {
         self.run.window = Some(window);
+        self.turns.within(window);
+        self
+    }
+
+    /// Says how many compressed captures are unpacked at once, and with how much memory. To be called before
+    /// [`Archive::merged`].
+    #[must_use]
+    pub fn unpacking(mut self, unpacking: Unpacking) -> Self {
+        self.unpacking = unpacking;
+        self.turns.set(unpacking);
         self
     }
 
@@ -121,7 +133,7 @@ impl Archive {
     /// for decides between equal ones.
     #[must_use]
     pub fn merged(mut self) -> Self {
-        self.merge = Some(Merge::new(with_first_stamps(take(&mut self.waiting))));
+        self.merge = Some(Merge::new(with_first_stamps(self.turns.captures()), self.unpacking.memory));
         self
     }
 
@@ -142,9 +154,9 @@ impl Archive {
         self.total_bytes
     }
 
-    /// How many captures are still to be opened.
+    /// How many captures have not had their turn.
     pub fn waiting(&self) -> usize {
-        self.waiting.len() + self.merge.as_ref().map_or(0, Merge::waiting)
+        self.turns.len() + self.merge.as_ref().map_or(0, Merge::waiting)
     }
 
     /// What was not taken for a capture in folders.
@@ -173,32 +185,35 @@ impl Source for Archive {
                         self.reading = None;
                         self.owed += batch.consumed;
                     }
+                    Pull::Idle if reader.is_starved() => {
+                        self.turns.give_all(reader);
+                        self.owed += batch.consumed;
+                    }
                     pull => {
                         batch.consumed += take(&mut self.owed);
                         return pull;
                     }
                 }
-            }
-            let Some(mut capture) = self.waiting.next() else {
-                batch.pieces.clear();
-                batch.bytes.clear();
-                batch.consumed = take(&mut self.owed);
-                return Pull::End;
-            };
-            let (path, length) = (Arc::clone(&capture.path), capture.length().unwrap_or(0));
-            if self.run.window.is_some_and(|window| capture.is_outside(window)) {
-                self.outside += 1;
-                self.owed += length;
                 continue;
             }
-            match capture.open(self.sizes, Unpack::Ahead) {
-                Ok(reader) => self.reading = Some(reader),
-                Err(reason) => {
+            match self.turns.next() {
+                Some(Turn::Begun(reader)) => self.reading = Some(*reader),
+                Some(Turn::Outside(capture)) => {
+                    self.outside += 1;
+                    self.owed += capture.length().unwrap_or(0);
+                }
+                Some(Turn::Failed(path, length, reason)) => {
                     batch.pieces.clear();
                     batch.bytes.clear();
                     batch.origin = Some(Arc::clone(&path));
                     batch.consumed = length + take(&mut self.owed);
                     return Pull::Trouble(Trouble { path, offset: 0, unpacked: false, frames: 0, reason });
+                }
+                None => {
+                    batch.pieces.clear();
+                    batch.bytes.clear();
+                    batch.consumed = take(&mut self.owed);
+                    return Pull::End;
                 }
             }
         }
@@ -260,7 +275,7 @@ impl Capture {
 /// Reads the beginning of a capture up to its first stamp.
 fn first_stamp(input: Box<dyn Read + Send>) -> Option<Time> {
     let sizes = Sizes { batch_bytes: 4_096, piece_bytes: 4_096 };
-    let input = Input::new(input, Unpack::Here).ok()?;
+    let input = Input::new(input, Unpack::BEGINNING).ok()?;
     let mut reader = Reader::new(input, Path::new("").into(), 0, sizes);
     let mut batch = Batch::default();
     let mut first = None;
@@ -297,7 +312,7 @@ fn sort_by_time(captures: &mut Vec<Capture>) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, io::Write};
 
     use super::*;
     use crate::source::{
@@ -462,6 +477,120 @@ mod tests {
             let words = &told[told.len() - 2];
             assert!(told.len() > 1_000 && words.starts_with(&format!("a! the {packing} file is cut")), "{words}");
             assert_eq!(told[told.len() - 1], "b:30000");
+        }
+    }
+
+    /// All that is told of these files, for this many unpacked at once with this much memory.
+    fn unpacked(folder: &Folder, names: &[&str], at_once: usize, memory: u64) -> Vec<String> {
+        let paths: Vec<_> = names.iter().map(|name| folder.path(name)).collect();
+        let archive = Archive::open(&paths, Order::Given, Sizes { batch_bytes: 10_000, piece_bytes: 1_000 });
+        folder.told(&mut archive.unpacking(Unpacking { at_once, memory }))
+    }
+
+    /// What zstd makes of `bytes` with a window of 2 to the power of `log`.
+    fn pack_wide(bytes: &[u8], log: u32) -> Vec<u8> {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn however_many_are_unpacked_at_once_the_same_comes_in_the_same_order() {
+        let seconds = |n: i64| (0..3_000).map(|k| n * 10_000 + k).collect::<Vec<_>>();
+        let mut files: Vec<_> = (0_i64..)
+            .zip(ALL.into_iter().cycle().take(12))
+            .map(|(n, packing)| pack(packing, &capture(&seconds(n))))
+            .collect();
+        files[1] = pack_wide(&capture(&seconds(1)), 24);
+        files[6] = capture(&seconds(6));
+        files[7].truncate(2_000);
+        files[8] = b"no capture".to_vec();
+        let names: Vec<_> = (0..files.len()).map(|n| format!("{n:02}")).collect();
+        let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+        let files: Vec<_> = names.iter().copied().zip(files.iter().map(Vec::as_slice)).collect();
+        let folder = Folder::of(&files);
+        names.insert(3, "gone");
+        let expected = unpacked(&folder, &names, 1, 16 << 20);
+        assert!(expected.len() > 9 * 3_000 && expected.iter().filter(|line| line.contains('!')).count() == 3);
+        for (at_once, memory) in [(2, 4 << 20), (2, 16 << 20), (5, 24 << 20), (16, 64 << 20), (16, 1 << 30)] {
+            assert_eq!(unpacked(&folder, &names, at_once, memory), expected, "{at_once} with {memory}");
+        }
+    }
+
+    #[test]
+    fn a_packed_file_that_is_damaged_is_told_in_its_place_though_it_was_unpacked_before_its_turn() {
+        let files = [0, 1, 2, 3, 4].map(|n| pack(Packing::Gzip, &capture(&[n, n, n])));
+        let mut files = files.map(|file| (file.len(), file));
+        let (length, damaged) = &mut files[2];
+        damaged.truncate(*length - 8);
+        let names = ["a", "b", "c", "d", "e"];
+        let folder = Folder::of(&[0, 1, 2, 3, 4].map(|n| (names[n], files[n].1.as_slice())));
+        for at_once in [1, 2, 5] {
+            let told = unpacked(&folder, &names, at_once, 16 << 20);
+            let begins: Vec<_> = told.iter().map(|line| &line[..3]).collect();
+            let expected = "a:0 a:0 a:0 b:1 b:1 b:1 c:2 c:2 c:2 c!  d:3 d:3 d:3 e:4 e:4 e:4";
+            assert_eq!(begins.join(" "), expected, "{at_once}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_part_that_asks_for_a_larger_window_gets_it_and_nothing_comes_twice() {
+        let (first, rest) = (capture(&(0..5_000).collect::<Vec<_>>()), capture(&(5_000..40_000).collect::<Vec<_>>()));
+        let mut file = pack(Packing::Zstd, &first);
+        file.extend(pack_wide(&rest[24..], 23));
+        let after = pack(Packing::Zstd, &capture(&[50_000]));
+        let folder = Folder::of(&[("a", &after), ("b", &file), ("c", &after), ("d", &file)]);
+        let once: Vec<_> = (0..40_000).map(|second| format!("b:{second}")).collect();
+        for at_once in [1, 2, 4] {
+            let told = unpacked(&folder, &["a", "b", "c", "d"], at_once, 16 << 20);
+            assert_eq!((told.len(), &told[0][..], &told[40_001][..]), (80_002, "a:50000", "c:50000"), "{at_once}");
+            assert_eq!(told[1..=40_000], once, "{at_once}");
+        }
+        // What is too much for all of the memory stays so.
+        let told = unpacked(&folder, &["b", "c"], 2, 4 << 20);
+        assert!(told[5_000].starts_with("b! unpacking takes more memory than the 4 MiB"), "{}", told[5_000]);
+        assert_eq!((told.len(), &told[5_001][..]), (5_002, "c:50000"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_archive_that_goes_away_lets_go_of_every_file() {
+        let file = pack(Packing::Gzip, &capture(&(0..30_000).collect::<Vec<_>>()));
+        let folder = Folder::of(&["a", "b", "c", "d"].map(|name| (name, file.as_slice())));
+        let open = || {
+            let files = fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+            files.filter(|file| file.starts_with(folder.0.path())).count()
+        };
+        let archive = Archive::open(&[folder.path("")], Order::Given, Sizes::default());
+        let mut archive = archive.unpacking(Unpacking { at_once: 3, memory: 4 << 20 });
+        assert!(matches!(archive.pull(&mut Batch::default()), Pull::Filled));
+        assert_eq!(open(), 3, "one is read, and two are unpacked before their turn");
+        drop(archive);
+        while open() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn all_that_is_open_shares_out_one_amount_of_memory() {
+        let long = capture(&(0..30_000).collect::<Vec<_>>());
+        // Each behind others that leave no room for it: 8 MiB of window, lz4, 16 MiB.
+        let files = [pack(Packing::Gzip, &long), pack_wide(&long, 23), pack(Packing::Lz4, &long), pack_wide(&long, 24)];
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let folder = Folder::of(&[0, 1, 2, 3, 4, 5, 6, 7].map(|n| (names[n], files[n * 3 / 2 % 4].as_slice())));
+        for at_once in [2, 4, 16] {
+            let archive = Archive::open(&[folder.path("")], Order::Given, Sizes::default());
+            let mut archive = archive.unpacking(Unpacking { at_once, memory: 16 << 20 });
+            let (mut batch, mut frames, mut most) = (Batch::default(), 0, 0);
+            while let Pull::Filled = archive.pull(&mut batch) {
+                frames += batch.pieces.iter().map(|piece| piece.frames).sum::<u64>();
+                let reading = archive.reading.as_ref().map_or(0, Reader::held);
+                most = most.max(reading + archive.turns.held());
+            }
+            assert_eq!(frames, 8 * 30_000);
+            // Beside the window of the largest: its decoder, and three buffers.
+            assert!(most <= (16 << 20) + (5 << 18), "{most} bytes with {at_once} at once");
         }
     }
 

@@ -156,7 +156,7 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     let head = head.get(..have).unwrap_or_default();
     let Ok(Format::Packed(_)) = magic::recognise(head) else { return Ok(head.to_vec()) };
     let mut inner = [0; magic::ENOUGH];
-    let mut input = Input::new(Box::new(File::open(path)?), Unpack::Here)?;
+    let mut input = Input::new(Box::new(File::open(path)?), Unpack::BEGINNING)?;
     match read_full(&mut input, &mut inner) {
         Ok(have) => Ok(inner.get(..have).unwrap_or_default().to_vec()),
         Err(_) => Ok(head.to_vec()),

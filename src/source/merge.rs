@@ -17,13 +17,16 @@ use std::{
 
 use super::{
     Batch, Clock, Frame, Framing, LinkType, Piece, Place, Pull, Sizes, Time, Trouble, cut::Run, find::Capture,
-    input::Unpack, reader::Reader,
+    input::Unpack, packed::Limits, reader::Reader,
 };
 
 /// What may be open at a time: a plain file takes one, a compressed one four, for its window. The rest
 /// waits until one is at its end.
 const SLOTS: usize = 256;
 const PACKED: usize = 4;
+
+/// Its window may take so much whatever unpacking may take otherwise: enough for `zstd -19` and `xz -7`.
+const LEAST: u64 = 16 << 20;
 
 /// Each open file has a batch of its own, and there may be many.
 const LANE: Sizes = Sizes { batch_bytes: 64 << 10, piece_bytes: 64 << 10 };
@@ -45,6 +48,8 @@ pub(super) struct Merge {
     hungry: Option<usize>,
     troubles: VecDeque<Trouble>,
     slots: usize,
+    /// What the window of one file may take.
+    memory: u64,
     /// Bytes used up that no batch has told yet.
     owed: u64,
     /// How far it has come.
@@ -84,8 +89,9 @@ struct Held {
 }
 
 impl Merge {
-    /// Merges `captures`, of which those given first are first among equals.
-    pub(super) fn new(captures: impl Iterator<Item = (Time, Capture)>) -> Self {
+    /// Merges `captures`, of which those given first are first among equals; the window of each compressed one may take
+    /// as much as `memory`.
+    pub(super) fn new(captures: impl Iterator<Item = (Time, Capture)>, memory: u64) -> Self {
         let mut waiting: Vec<_> =
             captures.enumerate().map(|(file, (first, capture))| ((first, file), capture)).collect();
         waiting.sort_by_key(|(key, _)| *key);
@@ -96,6 +102,7 @@ impl Merge {
             hungry: None,
             troubles: VecDeque::new(),
             slots: SLOTS,
+            memory,
             owed: 0,
             reached: Time(i64::MIN),
             late: 0,
@@ -157,7 +164,7 @@ impl Merge {
             self.owed += length;
             return;
         }
-        match capture.open(LANE, Unpack::Here) {
+        match capture.open(LANE, Unpack::Here(Limits::of(self.memory.max(LEAST)))) {
             Ok(reader) => {
                 self.late += u64::from(first < self.reached);
                 let slots = if reader.is_packed() { PACKED } else { 1 };

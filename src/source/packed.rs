@@ -45,8 +45,11 @@ impl fmt::Display for Packing {
 /// What unpacking one file may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The window of zstd, as a power of two; the whole of xz may have a quarter more than it.
-    pub(super) window_log: u32,
+    /// Bytes of the window of zstd, of the dictionary of xz.
+    pub(super) window: u64,
+    /// Bytes that may come out of a file whose window is larger than the memory there is: of a window no more is ever
+    /// touched than came out.
+    pub(super) most: u64,
     /// More bytes than this for each byte of the file are a bomb …
     pub(super) ratio: u64,
     /// … once there are so many of them: a small file of much the same is none.
@@ -54,19 +57,29 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// For one file at a time. 2^27 is what `zstd -d` allows too, and more than `xz -9` asks for.
+    /// For a file whose window is to be no larger than this.
     /// Captures of floods, packet upon equal packet, shrink to a two hundredth; bombs to less than
     /// a thousandth. Since nothing is kept of what is unpacked, a bomb costs time alone, and a
     /// quarter of a gibibyte of it costs a second.
-    pub(super) const ALONE: Self = Self { window_log: 27, ratio: 1_000, floor: 256 << 20 };
+    pub(super) const fn of(window: u64) -> Self {
+        Self { window, most: u64::MAX, ratio: 1_000, floor: 256 << 20 }
+    }
 
-    /// For many at a time: 2^24 is enough for `zstd -19` and `xz -7`.
-    pub(super) const AMONG_MANY: Self = Self { window_log: 24, ..Self::ALONE };
+    /// For a file of which only the beginning is wanted, or that is short, whatever window it says: no more than
+    /// `memory` comes out. 2^27 is what `zstd -d` allows too, and more than `xz -9` asks for.
+    pub(super) const fn beginning(memory: u64) -> Self {
+        let window = if memory > LARGEST { memory } else { LARGEST };
+        Self { most: memory, ..Self::of(window) }
+    }
 
-    fn window(self) -> u64 {
-        1 << self.window_log
+    /// For zstd: the power of two that is no less than the window, as far as it knows any.
+    fn window_log(self) -> u32 {
+        self.window.max(1).next_power_of_two().ilog2().clamp(10, 31)
     }
 }
+
+/// Larger windows are not even begun.
+const LARGEST: u64 = 128 << 20;
 
 /// Decoders give out at most so much at once: when they meet damage, what they were about to
 /// give is lost, and that shall be little.
@@ -83,6 +96,8 @@ pub(super) struct Packed {
     made: u64,
     /// Why it cannot go on. Some decoders tell an error once and an end from then on.
     failed: Option<String>,
+    /// That is because its window is larger than was allowed.
+    starved: bool,
 }
 
 impl Packed {
@@ -97,17 +112,18 @@ impl Packed {
             Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
             Packing::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(file)?;
-                decoder.window_log_max(limits.window_log)?;
+                decoder.window_log_max(limits.window_log())?;
                 Box::new(decoder)
             }
             Packing::Xz => {
-                let memory = limits.window() / 4 * 5;
+                // Beside the dictionary: less than this.
+                let memory = limits.window.saturating_add(1 << 20);
                 let stream = liblzma::stream::Stream::new_stream_decoder(memory, liblzma::stream::CONCATENATED)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(file, stream))
             }
             Packing::Lz4 => Box::new(Frames::new(file)),
         };
-        Ok(Self { packing, limits, decoder, used, made: 0, failed: None })
+        Ok(Self { packing, limits, decoder, used, made: 0, failed: None, starved: false })
     }
 
     /// Bytes of the file that were used up so far.
@@ -115,9 +131,14 @@ impl Packed {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Whether it failed for a window that is larger than its limits allow.
+    pub(super) fn is_starved(&self) -> bool {
+        self.starved
+    }
+
     /// What an error of a decoder means to the person who has the file.
-    fn explain(&self, error: &io::Error) -> String {
-        let Self { packing, .. } = self;
+    fn explain(&mut self, error: &io::Error) -> String {
+        let packing = self.packing;
         let at = self.used();
         if error.raw_os_error().is_some() {
             return error.to_string();
@@ -131,14 +152,22 @@ impl Packed {
             .is_some_and(|error| matches!(error, liblzma::stream::Error::MemLimit))
             || error.to_string().contains("too much memory");
         if memory {
-            let long = if *packing == Packing::Zstd { " --long=31" } else { "" };
-            return format!(
-                "unpacking takes more memory than the {} MiB that a file may have: `{packing} -dc{long} FILE | \
-                 tripline read -`",
-                self.limits.window() >> 20
-            );
+            return self.starve();
         }
         format!("the {packing} file is damaged, at or before its byte {at}: {error}")
+    }
+
+    /// There is not enough memory for the window.
+    fn starve(&mut self) -> String {
+        self.starved = true;
+        let Self { packing, limits, .. } = self;
+        let long = if *packing == Packing::Zstd { " --long=31" } else { "" };
+        let memory = limits.window.min(limits.most);
+        let more = if memory < LARGEST { "--unpack-memory 128MiB gives it more; or " } else { "" };
+        format!(
+            "unpacking takes more memory than the {} MiB that it may have: {more}`{packing} -dc{long} FILE | tripline read -`",
+            memory >> 20
+        )
     }
 
     fn bomb(&self) -> Option<String> {
@@ -163,9 +192,13 @@ impl Read for Packed {
         let failed = match self.decoder.read(buffer.get_mut(..portion).unwrap_or_default()) {
             Ok(more) => {
                 self.made += more as u64;
-                match self.bomb() {
-                    None => return Ok(more),
-                    Some(bomb) => bomb,
+                if self.made > self.limits.most {
+                    self.starve()
+                } else {
+                    match self.bomb() {
+                        None => return Ok(more),
+                        Some(bomb) => bomb,
+                    }
                 }
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
@@ -239,6 +272,8 @@ pub(super) mod tests {
         }
     }
 
+    const ROOMY: Limits = Limits::of(LARGEST);
+
     /// Bytes that do not shrink to nothing.
     fn noise(len: u32) -> Vec<u8> {
         (0..len).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
@@ -265,7 +300,7 @@ pub(super) mod tests {
         for packing in ALL {
             let file = pack(packing, &bytes);
             let length = file.len() as u64;
-            assert_eq!(unpack(packing, file, Limits::ALONE), (bytes.clone(), None, length), "{packing}");
+            assert_eq!(unpack(packing, file, ROOMY), (bytes.clone(), None, length), "{packing}");
         }
     }
 
@@ -280,7 +315,7 @@ pub(super) mod tests {
             file.extend(pack(packing, b""));
             file.extend(pack(packing, b"two"));
             let length = file.len() as u64;
-            assert_eq!(unpack(packing, file, Limits::ALONE), (b"one two".to_vec(), None, length), "{packing}");
+            assert_eq!(unpack(packing, file, ROOMY), (b"one two".to_vec(), None, length), "{packing}");
         }
     }
 
@@ -290,7 +325,7 @@ pub(super) mod tests {
         for packing in ALL {
             let file = pack(packing, &bytes);
             for length in (1..file.len()).step_by(7).chain([file.len() - 1]) {
-                let (out, failed, _) = unpack(packing, file[..length].to_vec(), Limits::ALONE);
+                let (out, failed, _) = unpack(packing, file[..length].to_vec(), ROOMY);
                 assert!(bytes.starts_with(&out), "{packing} cut at {length}");
                 let failed = failed.unwrap_or_else(|| panic!("{packing} cut at {length}: nothing was said"));
                 assert!(failed.contains("is cut") && failed.contains(&length.to_string()), "{packing}: {failed}");
@@ -306,7 +341,7 @@ pub(super) mod tests {
             for at in 0..file.len() {
                 let mut damaged = file.clone();
                 damaged[at] ^= 0x41;
-                let (out, failed, _) = unpack(packing, damaged, Limits::ALONE);
+                let (out, failed, _) = unpack(packing, damaged, ROOMY);
                 assert!(failed.is_some() || out == bytes, "{packing} damaged at {at}: other bytes without a word");
             }
         }
@@ -319,7 +354,7 @@ pub(super) mod tests {
             let mut file = pack(packing, &bytes);
             let middle = file.len() / 2;
             file[middle..middle + 64].fill(0xff);
-            let (out, failed, _) = unpack(packing, file, Limits::ALONE);
+            let (out, failed, _) = unpack(packing, file, ROOMY);
             assert!(failed.unwrap().contains("is damaged"));
             assert!(out.len() > 1 << 16, "{packing}: only {} bytes", out.len());
         }
@@ -330,7 +365,7 @@ pub(super) mod tests {
         for packing in ALL {
             let mut file = pack(packing, b"all is well");
             file.extend(b"but this is not");
-            let (out, failed, _) = unpack(packing, file, Limits::ALONE);
+            let (out, failed, _) = unpack(packing, file, ROOMY);
             assert!(failed.is_some(), "{packing}");
             assert!(b"all is well".starts_with(&out[..]), "{packing}");
         }
@@ -338,7 +373,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_bomb_is_refused_once_it_is_large() {
-        let limits = Limits { ratio: 100, floor: 1 << 20, ..Limits::ALONE };
+        let limits = Limits { ratio: 100, floor: 1 << 20, ..ROOMY };
         let zeros = vec![0; 8 << 20];
         for packing in ALL {
             let (out, failed, _) = unpack(packing, pack(packing, &zeros), limits);
@@ -351,7 +386,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_window_beyond_the_limit_is_refused_with_the_way_round_it() {
-        let limits = Limits { window_log: 20, ..Limits::ALONE };
+        let limits = Limits::of(1 << 20);
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
         encoder.window_log(24).unwrap();
         encoder.write_all(&noise(4 << 20)).unwrap();
@@ -364,5 +399,17 @@ pub(super) mod tests {
             let failed = failed.unwrap();
             assert!(failed.contains("more memory than the 1 MiB") && failed.contains("-dc"), "{packing}: {failed}");
         }
+    }
+
+    #[test]
+    fn a_short_file_is_read_whatever_window_it_says_and_of_a_long_one_the_beginning() {
+        let bytes = noise(3 << 20);
+        // Preset 9 has a dictionary of 64 MiB.
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 9);
+        encoder.write_all(&bytes).unwrap();
+        let file = encoder.finish().unwrap();
+        assert_eq!(unpack(Packing::Xz, file.clone(), Limits::beginning(4 << 20)).1, None);
+        let (out, failed, _) = unpack(Packing::Xz, file, Limits::beginning(2 << 20));
+        assert!(failed.unwrap().contains("more memory than the 2 MiB") && out.len() == 2 << 20, "{}", out.len());
     }
 }

@@ -17,6 +17,7 @@ use std::{
 use super::{
     Batch, Piece, Pull, Sizes, Trouble,
     cut::{Cutter, Dialect, Halt, Run},
+    find::{Capture, Way},
     flaw::Flaw,
     input::Input,
     magic::{self, Format},
@@ -94,6 +95,34 @@ impl Reader {
         self.input.used().is_some()
     }
 
+    /// How much memory unpacking it takes at the most.
+    pub(super) fn held(&self) -> u64 {
+        self.input.held()
+    }
+
+    /// Back to what it was before it was begun.
+    pub(super) fn into_capture(self) -> Capture {
+        self.input.end();
+        Capture { path: self.path, way: Way::File { length: self.length } }
+    }
+
+    /// Whether it cannot go on because it was begun with little memory. Not so for a pipe: it cannot be begun again.
+    pub(super) fn is_starved(&self) -> bool {
+        matches!(self.state, State::Failed(_)) && self.length > 0 && self.input.is_starved()
+    }
+
+    /// Goes on with an input that is begun anew; `begin` has it skip what was taken of the one before.
+    pub(super) fn go_on(&mut self, begin: impl FnOnce(&Path, u64) -> io::Result<Input>) {
+        let taken = self.offset + self.carry.len() as u64;
+        self.state = match begin(&self.path, taken) {
+            Ok(input) => {
+                self.input = input;
+                State::Reading
+            }
+            Err(error) => State::Failed(error.to_string()),
+        };
+    }
+
     /// Fills `batch` anew, going on with the clock and the numbers of `run`.
     pub(super) fn pull(&mut self, batch: &mut Batch, run: &mut Run) -> Pull {
         batch.pieces.clear();
@@ -114,17 +143,18 @@ impl Reader {
         }
         let used = self.input.used().unwrap_or(self.offset);
         batch.consumed = used.saturating_sub(self.used);
-        self.used = used;
+        // One that was begun anew begins at 0.
+        self.used = self.used.max(used);
         if !batch.pieces.is_empty() {
             return Pull::Filled;
         }
-        if let State::Reading = self.state {
+        if matches!(self.state, State::Reading) || self.is_starved() {
             return Pull::Idle;
         }
         match std::mem::replace(&mut self.state, State::Done) {
             State::Failed(reason) => {
                 // Nobody will read the rest: a progress bar must get past it all the same.
-                batch.consumed += self.length.saturating_sub(used);
+                batch.consumed += self.length.saturating_sub(self.used);
                 Pull::Trouble(Trouble {
                     path: Arc::clone(&self.path),
                     offset: self.offset,

@@ -95,6 +95,37 @@ fn a_bomb_ends_soon_and_is_told() {
 }
 
 #[test]
+fn a_window_beyond_the_memory_for_unpacking_is_refused_with_the_flag_that_allows_it() {
+    let mut long = Capture::new();
+    for n in 0..30_000 {
+        long = long.syn(&format!("10.0.0.3:{}", 1_024 + n), "10.0.0.9:443").accepted().used(600);
+    }
+    let plain = long.pcap();
+    assert!(plain.len() > 8 << 20, "{}", plain.len());
+    let folder = TempDir::new().unwrap();
+    let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    zstd.window_log(27).unwrap();
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 9);
+    // Not worth the time: only its window matters.
+    xz.write_all(&story().pcap()).unwrap();
+    zstd.write_all(&plain).unwrap();
+    fs::write(folder.path().join("1.zst"), zstd.finish().unwrap()).unwrap();
+    fs::write(folder.path().join("2.xz"), xz.finish().unwrap()).unwrap();
+    let read = |more: &[&str]| {
+        let arguments = ["read", "-f", "eve", "--order", "name"].into_iter().chain(more.iter().copied());
+        tripline(arguments.chain([folder.path().to_str().unwrap()]))
+    };
+    let refused = read(&[]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("more memory than the 8 MiB") && refused.stderr.contains("--unpack-memory 128MiB"));
+    // The short file is read whatever window it says.
+    assert!(!refused.begins().is_empty());
+    let allowed = read(&["--unpack-memory", "128MiB"]);
+    assert_eq!(allowed.status, Some(0), "{}", allowed.stderr);
+    assert_eq!(allowed.begins().len(), refused.begins().len());
+}
+
+#[test]
 fn what_is_compressed_otherwise_is_refused_with_the_command_that_reads_it() {
     let run = fed(["read", "-"], b"BZh91AY&SY...".to_vec());
     assert_eq!(run.status, Some(1), "{run:?}");

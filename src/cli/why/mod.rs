@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::Diagnostics,
     engine::{self, Plan, signals::Stop, story::About},
-    source::{Archive, Sizes},
+    source::{Archive, Sizes, Unpacking},
 };
 use listener::Listener;
 use tale::{Asked, Tale};
@@ -45,7 +45,8 @@ pub fn why(args: &args::Why, program: &Program) -> Result<Outcome, Failure> {
     let own = plan.thresholds.is_some().then_some(known::TRIPLINE);
     let presets: Vec<&str> = own.into_iter().chain(plan.references.iter().map(engine::Reference::name)).collect();
     let stop = Stop::on_signals().context("cannot listen for signals")?;
-    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default());
+    let unpacking = Unpacking::for_workers(plan.shards, args.selection.unpack_memory);
+    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default()).unpacking(unpacking);
     if let Some(window) = window {
         archive = archive.within(window);
     }

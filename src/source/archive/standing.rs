@@ -9,10 +9,7 @@ use std::{io, path::PathBuf, sync::Arc};
 use super::{Archive, Found, Passed, Sizes};
 use crate::{
     checkpoint::{Kept, Reader as State, Unfit, Writer},
-    source::{
-        input::Unpack,
-        listed::{Listed, arrange},
-    },
+    source::listed::{Listed, arrange},
 };
 
 impl Archive {
@@ -34,19 +31,19 @@ impl Archive {
     /// # Errors
     /// One of them cannot be read twice, in words.
     pub fn listed(&self) -> Result<Vec<Listed>, String> {
-        self.waiting.as_slice().iter().map(Listed::of).collect()
+        self.turns.not_begun().map(Listed::of).collect()
     }
 }
 
 impl Kept for Archive {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
         // Whoever goes on counts captures from the end: what is done is no longer known here.
-        let Self { waiting, reading, run, sizes: _, total_bytes: _, passed, owed, outside, merge } = self;
+        let Self { turns, unpacking: _, reading, run, sizes: _, total_bytes: _, passed, owed, outside, merge } = self;
         if merge.is_some() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let Passed { .. } = passed;
-        to.put(&(waiting.len(), owed, outside))?;
+        to.put(&(turns.len(), owed, outside))?;
         run.keep(to)?;
         to.put(&reading.is_some())?;
         reading.iter().try_for_each(|reader| reader.keep(to))
@@ -56,13 +53,13 @@ impl Kept for Archive {
         let (left, owed, outside): (usize, u64, u64) = from.take()?;
         self.run.resume(from)?;
         (self.owed, self.outside) = (owed, outside);
-        let done = self.waiting.len().checked_sub(left).ok_or(Unfit::Damaged)?;
-        let last = done.checked_sub(1).and_then(|before| self.waiting.nth(before));
+        let done = self.turns.len().checked_sub(left).ok_or(Unfit::Damaged)?;
+        let last = self.turns.pass(done);
         if from.take::<bool>()? {
             let capture = last.ok_or(Unfit::Damaged)?;
             let path = Arc::clone(&capture.path);
             let at_it = |reason: String| Unfit::Input(format!("{}: {reason}", path.display()));
-            let mut reader = capture.open(self.sizes, Unpack::Ahead).map_err(at_it)?;
+            let mut reader = self.turns.open_alone(capture).map_err(at_it)?;
             reader.resume(from)?;
             self.reading = Some(reader);
         }
