@@ -9,6 +9,8 @@
 //! Source: measured with forged sources, of whose time nine tenths were five such waits for each.
 //! Read next: `mod.rs` (how a packet is taken in), `near.rs`.
 
+use std::ops::Range;
+
 use crate::{
     cells::{
         Cell,
@@ -33,6 +35,9 @@ const DOORS: usize = 2;
 pub trait Evidence {
     /// Hands out the leads that a cell has, in order.
     fn each(&self, cell: usize, take: impl FnMut(Lead));
+
+    /// How many leads some cells have.
+    fn count(&self, cells: Range<usize>) -> usize;
 
     /// What a lead leads to.
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>>;
@@ -90,7 +95,7 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
 
 /// The packets whose errands are not settled.
 fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
-    let mut open = Vec::new();
+    let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
     for n in 0..cells.len() {
         cells.get(n + 1).into_iter().for_each(|next| next.settled.bring());

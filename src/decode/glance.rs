@@ -42,8 +42,9 @@ pub enum Glance {
 }
 
 /// Looks at a frame. Use it before [`super::decode`] where nothing is wanted of plain frames but their number.
-/// Evidence is put into `list` at once: it is too large to be handed from function to function.
-#[inline]
+/// Evidence is put into `list` at once: it is too large to be handed from function to function. Always a part of the caller's loop:
+/// handing the frame over would cost as much as the look.
+#[inline(always)]
 #[must_use]
 pub fn glance(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Glance {
     let Some((link, network)) = frame.bytes.split_first_chunk::<ETHERNET_HEADER>() else { return Glance::Unsure };
@@ -73,7 +74,7 @@ struct Carried<'a> {
     tos: u8,
 }
 
-#[inline]
+#[inline(always)]
 fn ipv4(
     frame: &Frame<'_>,
     link: &[u8; ETHERNET_HEADER],
@@ -114,7 +115,7 @@ fn ipv6(
 
 impl Carried<'_> {
     /// Reads what is carried; the addresses only where they are needed.
-    #[inline]
+    #[inline(always)]
     fn look(self, list: &mut Vec<Observation>, ends: impl Fn() -> (Address, Address)) -> Option<Glance> {
         match self.protocol {
             protocol::TCP => {

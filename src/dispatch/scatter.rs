@@ -6,6 +6,8 @@
 //! even fetch the observation. Buffers are reused: nothing is allocated once they have grown.
 //! Must not know what an observation means to a cell.
 
+use std::ops::Range;
+
 use crate::{
     decode::{Kind, Marks, Observation, Tunnel},
     dispatch::{
@@ -150,6 +152,13 @@ impl Scattered {
     #[must_use]
     pub fn is_empty(&self, cell: usize) -> bool {
         self.starts.get(cell) == self.starts.get(cell + 1)
+    }
+
+    /// How many leads some cells have.
+    #[must_use]
+    pub fn count(&self, cells: Range<usize>) -> usize {
+        let begin = |cell| self.starts.get(cell).map_or(0, |start| *start as usize);
+        begin(cells.end).saturating_sub(begin(cells.start))
     }
 
     /// Leads to what one cell owns of the piece, in order.
