@@ -707,6 +707,9 @@ impl Suspects {
     }
 }
 
+/// What one suspect may take: the last one stays, however large it is.
+const LARGEST: usize = 1 << 20;
+
 impl Kept for Suspects {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
         // The index and the sums follow from the slots, the budget from the memory.
@@ -717,16 +720,16 @@ impl Kept for Suspects {
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        let most = self.budget + LARGEST;
         let slots = from.length(u32::MAX as usize)?;
         for slot in 0..slots as u32 {
             let suspect: Option<Box<Suspect>> = from.take()?;
             if let Some(suspect) = &suspect {
-                if self.index.insert(suspect.source, slot).is_some() || suspect.measure() > 2 * self.budget.max(1 << 20)
-                {
+                if self.index.insert(suspect.source, slot).is_some() || suspect.bytes > most {
                     return Err(Unfit::Damaged);
                 }
                 self.hold(suspect.rank, suspect.measure(), 0);
-                if self.bytes > 2 * self.budget.max(1 << 20) {
+                if self.bytes > most {
                     return Err(Unfit::Other("suspects take more than their share of the memory"));
                 }
             }
@@ -736,9 +739,6 @@ impl Kept for Suspects {
         (self.bytes, self.held) = (0, [0; RANKS]);
         let counted: Vec<_> = self.slots.iter().flatten().map(|suspect| (suspect.rank, suspect.bytes)).collect();
         for (rank, bytes) in counted {
-            if bytes > 2 * self.budget.max(1 << 20) {
-                return Err(Unfit::Damaged);
-            }
             self.hold(rank, bytes, 0);
         }
         self.free = from.list(slots)?;

@@ -41,21 +41,17 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let mode = Mode::Read { deliver: args.deliver, alone: args.resume.is_some() };
     let mut job = job::prepare(&args.judging, mode, program, errors)?;
     let (sizes, batches) = sizes(args, job.plan.shards);
-    let mut resuming = None;
-    let mut archive = match &args.resume {
-        None => Archive::open(&args.paths, args.order.into(), sizes),
-        Some(path) => {
-            resume::allow(args, &job.outputs, &job.processors)?;
-            match Resuming::begin(args, path, &job, resume::span(&args.selection), sizes)? {
-                Begin::Finished(outcome) => return Ok(outcome),
-                Begin::Run(found, archive) => {
-                    job.outputs = found.outputs(job.outputs);
-                    resuming = Some(found);
-                    *archive
-                }
+    let (mut resuming, mut opened) = (None, None);
+    if let Some(path) = &args.resume {
+        resume::allow(args, &job.outputs, &job.processors)?;
+        match Resuming::begin(args, path, &job, resume::span(&args.selection), sizes)? {
+            Begin::Finished(outcome) => return Ok(outcome),
+            Begin::Run(found, archive) => {
+                job.outputs = found.outputs(job.outputs);
+                (resuming, opened) = (Some(found), Some(*archive));
             }
         }
-    };
+    }
     let Job { plan, rules, outputs, processors } = job;
     let reports = Reports::begin(args)?;
     if args.judging.quiet == 0 {
@@ -67,7 +63,9 @@ pub fn read(args: &args::Read, program: &Program) -> Result<Outcome, Failure> {
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let (streams, lines) = processors.start(Some(false))?;
     let mut reporter = Reporter::start(rules, outputs, lines, stop)?;
-    archive = archive.unpacking(Unpacking::for_workers(plan.shards, args.selection.unpack_memory));
+    let mut archive = opened
+        .unwrap_or_else(|| Archive::open(&args.paths, args.order.into(), sizes))
+        .unpacking(Unpacking::for_workers(plan.shards, args.selection.unpack_memory));
     if let Some(window) = window {
         archive = archive.within(window);
     }
