@@ -147,6 +147,7 @@ fn whole_run(bytes: &[u8], shards: usize, sizes: Sizes) -> (Vec<String>, Totals)
     let settings = Settings { memory: 1 << 20, tenants: bytes.len() % 2 == 1, ..Settings::default() };
     let processors = Intake::new(settings, streams::builtin().into_iter().map(make).collect());
     let plan = Plan {
+        batches: 1,
         shards,
         memory: 1 << 20,
         key: None,

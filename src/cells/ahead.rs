@@ -90,7 +90,9 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
             }
         }
     }
-    cells.iter_mut().for_each(|cell| cell.advance(now));
+    for cell in cells {
+        cell.advance(now);
+    }
 }
 
 /// The packets whose errands are not settled.

@@ -352,9 +352,9 @@ impl Contacts {
         *known = tag;
         let Door { source, target, port, protocol, incoming } = *door;
         *contact = Contact { source, target, port, protocol, last: window(now), ..Contact::EMPTY };
-        let mut held = self.hold(bucket, way)?;
-        held.turn(if incoming { State::Incoming } else { State::Pending });
-        Some(Found::New(held))
+        let mut new = self.hold(bucket, way)?;
+        new.turn(if incoming { State::Incoming } else { State::Pending });
+        Some(Found::New(new))
     }
 
     /// Has the head of a door's bucket fetched, and tells where that is.

@@ -44,6 +44,7 @@ pub enum Glance {
 /// Looks at a frame. Use it before [`super::decode`] where nothing is wanted of plain frames but their number.
 /// Evidence is put into `list` at once: it is too large to be handed from function to function. Always a part of the caller's loop:
 /// handing the frame over would cost as much as the look.
+#[expect(clippy::inline_always, reason = "measured: a call here costs as much as the look")]
 #[inline(always)]
 #[must_use]
 pub fn glance(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Glance {
@@ -74,6 +75,7 @@ struct Carried<'a> {
     tos: u8,
 }
 
+#[expect(clippy::inline_always, reason = "see `glance`")]
 #[inline(always)]
 fn ipv4(
     frame: &Frame<'_>,
@@ -115,6 +117,7 @@ fn ipv6(
 
 impl Carried<'_> {
     /// Reads what is carried; the addresses only where they are needed.
+    #[expect(clippy::inline_always, reason = "see `glance`")]
     #[inline(always)]
     fn look(self, list: &mut Vec<Observation>, ends: impl Fn() -> (Address, Address)) -> Option<Glance> {
         match self.protocol {

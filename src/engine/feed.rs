@@ -183,7 +183,7 @@ impl<'a, 'f> Desk<'a, 'f> {
             slot.batch.bytes = take(buffer);
         }
         if !counter.feed.pull(&mut slot.batch) {
-            counter.slots = Default::default();
+            counter.slots = IterMut::default();
             return None;
         }
         counter.given += 1;

@@ -209,6 +209,7 @@ struct Reading<'a> {
 
 impl Take<'_> for Reading<'_> {
     /// The short way of a frame, which most take, and no more than that.
+    #[expect(clippy::inline_always, reason = "see `glance`")]
     #[inline(always)]
     fn take(&mut self, frame: Frame<'_>) {
         let Self { seen, work, wanted, filter } = self;
