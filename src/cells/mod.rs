@@ -25,6 +25,7 @@ pub mod promised;
 mod properties;
 mod receiving;
 pub mod report;
+pub mod rotation;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod senders;
@@ -46,6 +47,7 @@ use crate::{
         deadlines::{Awaited, Deadlines, Due},
         paths::Paths,
         promised::Promised,
+        rotation::Rotation,
         senders::Senders,
         suspects::{Effect, Suspects},
         telling::{drawn_up, introduce},
@@ -133,6 +135,7 @@ pub struct Cell {
     copies: Copies,
     senders: Senders,
     promised: Promised,
+    rotation: Rotation,
     /// Those who tell of addresses that somebody asks about; there are none but for `tripline why`.
     witnesses: Witnesses,
     early: u64,
@@ -176,6 +179,7 @@ impl Cell {
             copies: Copies::new(thresholds.copies),
             senders: Senders::default(),
             promised: Promised::default(),
+            rotation: Rotation::default(),
             witnesses: Witnesses::default(),
             early: 0,
             vain: 0,

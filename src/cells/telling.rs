@@ -14,7 +14,7 @@ use crate::{
         knock::{After, Knock},
         outcome::Outcome,
         promised::Promised,
-        report::{Report, Suspicion, What},
+        report::{Report, Suspicion, Turn, What},
         senders::{Senders, tail},
         suspects::{Effect, Scan},
         waiting::Lone,
@@ -46,6 +46,9 @@ impl Cell {
         if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
             return;
         }
+        if source.as_v4().is_none() {
+            self.take_turn(source, &knock, moment);
+        }
         if let Some(suspect) = self.suspects.get_mut(source) {
             if silent {
                 suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
@@ -74,6 +77,26 @@ impl Cell {
             let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
         }
+    }
+
+    /// A first contact of a source of IPv6 has its outcome: it may be one of many that its network has in turn.
+    fn take_turn(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        let Moment { clock, seq, .. } = moment;
+        let (is_fresh, untold) = if !knock.failed() {
+            if !self.rotation.succeeded(&self.key, source) {
+                return;
+            }
+            (false, 0)
+        } else {
+            let scans = self.suspects.get_mut(source).is_some_and(|s| s.scan_mut(knock.technique).is_some());
+            if scans || knock.after == After::Claimed || knock.marks.has(Marks::AGAIN) {
+                return;
+            }
+            let Some(failure) = self.rotation.failed(&self.key, source, clock) else { return };
+            (failure.is_fresh, failure.untold)
+        };
+        let what = What::Turn(Box::new(Turn { knock: *knock, is_fresh, untold }));
+        self.reports.push(Report { clock, seq, source, what });
     }
 
     /// The source has shown what it wanted of an open door.

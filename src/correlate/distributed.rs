@@ -23,6 +23,7 @@ use crate::{
         walk::{Ground, STEP, Shape},
     },
     correlate::{
+        life::Role,
         terrain::Terrain,
         weight::{Weight, weigh},
     },
@@ -35,18 +36,20 @@ use crate::{
 /// Crowds that are kept at a time. The largest has all ports: 16 KiB.
 const CROWDS: usize = 256;
 /// Of a hundred doors so many at least are tried by one source alone.
-const OWN_DOORS: u64 = 80;
+pub(super) const OWN_DOORS: u64 = 80;
 /// A day of the clock.
-const DAY: i64 = 86_400 * Time::SECOND;
+pub(super) const DAY: i64 = 86_400 * Time::SECOND;
 
 /// What a crowd is known by: whose doors, and how it knocks.
 pub type Target = (Address, Technique);
 
-/// What there is to tell of a crowd.
+/// What there is to tell of a crowd, or of a network whose addresses take turns.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// Which.
+    /// Which: whose doors, or which network, and how it knocks.
     pub target: Target,
+    /// Which of the two.
+    pub role: Role,
     /// Its doors, as a suspicion in nobody's name.
     pub suspicion: Box<Suspicion>,
     /// Judged by counts: nothing is heard from the target's network.
@@ -82,7 +85,9 @@ struct Crowd {
 impl Crowd {
     /// Takes in doors of a source, of which the evidence knows already.
     fn note(&mut self, source: Address, knock: &Knock, terrain: &Terrain, key: &Key) {
-        if self.sources.insert(key.hash(source)) && self.sample.len() < SAMPLE {
+        // Who has an address of IPv6 has its whole network: that is one source, see `prefixes.rs`.
+        let owner = if source.as_v4().is_some() { source.0 } else { source.0 >> 80 };
+        if self.sources.insert(key.hash(owner)) && self.sample.len() < SAMPLE {
             self.sample.push(source);
         }
         self.unheard &= !terrain.is_in_view(knock.target);
@@ -120,6 +125,7 @@ impl Crowd {
         };
         Told {
             target,
+            role: Role::Target,
             suspicion: Box::new(suspicion),
             one_sided: self.unheard,
             sources: Counted { count, exact, sample: self.sample.iter().map(|source| source.ip()).collect() },

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// All events about a story.
-fn events(story: &Capture) -> Vec<Value> {
+pub(crate) fn events(story: &Capture) -> Vec<Value> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("story.pcap");
     std::fs::write(&path, story.pcap()).unwrap();
