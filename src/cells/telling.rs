@@ -82,18 +82,17 @@ impl Cell {
     /// A first contact of a source of IPv6 has its outcome: it may be one of many that its network has in turn.
     fn take_turn(&mut self, source: Address, knock: &Knock, moment: Moment) {
         let Moment { clock, seq, .. } = moment;
-        let (is_fresh, untold) = if !knock.failed() {
-            if !self.rotation.succeeded(&self.key, source) {
-                return;
-            }
-            (false, 0)
-        } else {
+        let (is_fresh, untold) = if knock.failed() {
             let scans = self.suspects.get_mut(source).is_some_and(|s| s.scan_mut(knock.technique).is_some());
             if scans || knock.after == After::Claimed || knock.marks.has(Marks::AGAIN) {
                 return;
             }
             let Some(failure) = self.rotation.failed(&self.key, source, clock) else { return };
             (failure.is_fresh, failure.untold)
+        } else if self.rotation.succeeded(&self.key, source) {
+            (false, 0)
+        } else {
+            return;
         };
         let what = What::Turn(Box::new(Turn { knock: *knock, is_fresh, untold }));
         self.reports.push(Report { clock, seq, source, what });

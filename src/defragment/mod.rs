@@ -16,12 +16,13 @@
 //!
 //! Source: RFC 791, RFC 815, RFC 8200 section 4.5, RFC 5722, RFC 6946 (atomic fragments), RFC 7112; `docs/fragments.md`.
 //! Read next: `fragment.rs` (what goes in and out), `waiting.rs` (who waits, and how long), `building.rs`, `overlap.rs`
-//! and `resolve.rs` (overlaps), `loss.rs`, `alarm.rs` (what is told of overlaps).
+//! and `resolve.rs` (overlaps), `loss.rs`, `alarm.rs` (what is told of overlaps); `lines.rs` (what is cut above TCP).
 
 mod alarm;
 mod building;
 mod fragment;
 mod limits;
+pub mod lines;
 mod loss;
 mod overlap;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use loss::{Counts, Loss};
 pub use overlap::{Overlap, Policies};
 
 use building::Building;
+use lines::Lines;
 use waiting::{Key, Waiting};
 
 use crate::{
@@ -74,6 +76,8 @@ pub struct Defragmenter {
     counts: Counts,
     /// When somebody wants to be told of overlaps.
     alarm: Option<Alarm>,
+    /// What else comes in pieces.
+    pub lines: Lines,
 }
 
 impl Defragmenter {

@@ -118,8 +118,13 @@ impl Capture {
 
     /// A segment of an established connection that says `text`.
     pub(crate) fn told(self, from: &str, to: &str, text: &str) -> Self {
+        self.told_at(from, to, 9, text)
+    }
+
+    /// The same with this sequence number.
+    pub(crate) fn told_at(self, from: &str, to: &str, seq: u32, text: &str) -> Self {
         let (from, to, flags) = (socket(from), socket(to), ACK | frame::PSH);
-        let segment = Segment { from, to, flags, seq: 9, ack: 9, payload: text.len() as u16 };
+        let segment = Segment { from, to, flags, seq, ack: 9, payload: text.len() as u16 };
         let mut bytes = segment.frame();
         let at = bytes.len() - text.len();
         bytes[at..].copy_from_slice(text.as_bytes());
