@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn whole_lines_are_decodes() {
         assert_eq!(named(&[(7, "PORT 10,0,0,2,2,42\r\n"), (27, "PORT 10,0,0,2,2,43\r\n")]), NONE);
-        assert_eq!(named(&[(7, "NOOP\r\nPORT 10,0,0"), (23, ",2,2,42\r\nLIST\r\n")]), [554]);
+        assert_eq!(named(&[(7, "NOOP\r\nPORT 10,0,0"), (24, ",2,2,42\r\nLIST\r\n")]), [554]);
     }
 
     #[test]
