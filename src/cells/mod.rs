@@ -72,6 +72,9 @@ const SEEN_SHARE: usize = 4;
 /// Of so many knocks in vain one is told, for floods: of the first of unknown sources, and of repeats.
 pub const SAMPLED: u64 = 64;
 
+/// Lone knocks in vain that a cell tells of in sixteen seconds: of all cells 512 a second, more than the background of a /16.
+pub const LONE: u32 = 32;
+
 /// Errands that are remembered as settled: 2 KiB a cell.
 const SETTLED: usize = 256;
 
@@ -141,6 +144,8 @@ pub struct Cell {
     early: u64,
     /// Knocks in vain.
     vain: u64,
+    /// Lone ones in a window of sixteen seconds, and which that is.
+    lone: (i64, u32),
     reports: Vec<Report>,
 }
 
@@ -183,6 +188,7 @@ impl Cell {
             witnesses: Witnesses::default(),
             early: 0,
             vain: 0,
+            lone: (i64::MIN, 0),
             reports: Vec::new(),
             key,
             thresholds,

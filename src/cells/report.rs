@@ -57,6 +57,8 @@ pub enum What {
     Few(Vec<Knock>),
     /// `source`, of IPv6, has failed at a door and is no scan; or it has succeeded, where its network has failed before.
     Turn(Box<Turn>),
+    /// `source` has failed at a door and is not known to have knocked at another.
+    Lone(Box<Knock>),
     /// `source`, about whom somebody asks, has come nearer to a ground for suspicion than before: what is known of it so
     /// far. It changes nothing.
     Near(Box<Suspicion>),
@@ -116,6 +118,7 @@ impl Report {
             What::Vain { .. } => (1, 2),
             What::Few(knocks) => (1, knocks.first().map_or(0, |k| k.technique as u8)),
             What::Turn(turn) => (1, 32 + turn.knock.technique as u8),
+            What::Lone(knock) => (1, 48 + knock.technique as u8),
             What::Near(s) => (1, 16 + s.technique as u8),
             What::Suspicion(s) => (2, s.technique as u8),
             What::Day(s) => (3, s.technique as u8),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     cells::{
-        Cell, Moment, SAMPLED,
+        Cell, LONE, Moment, SAMPLED,
         contacts::{Contact, Contacts, Door, Slot, State},
         deadlines::{Appointment, Awaited, Chore},
         knock::{After, Knock},
@@ -17,10 +17,11 @@ use crate::{
         report::{Report, Suspicion, Turn, What},
         senders::{Senders, tail},
         suspects::{Effect, Scan},
+        technique::Technique,
         waiting::Lone,
     },
     decode::{Address, Marks, Observation, observation::ARP},
-    dispatch::Key,
+    dispatch::{Key, WINDOW},
     source::Time,
 };
 
@@ -65,6 +66,7 @@ impl Cell {
             let Some(lone) = self.waiting.take(&self.key, source).filter(|lone| lone.door != door) else {
                 self.waiting.insert(&self.key, source, Lone { slot, door });
                 self.witnesses.tell(source, |w| w.is_alone(&knock));
+                self.tell_lone(source, &knock, moment);
                 return;
             };
             let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
@@ -76,6 +78,24 @@ impl Cell {
             }
             let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
+        }
+    }
+
+    /// A source has failed at its only door so far: others may have the other doors. In a flood only as many are told as there is
+    /// room for.
+    fn tell_lone(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        let Moment { clock, seq, .. } = moment;
+        let may_scan = knock.technique.has_ports() && knock.technique.silence_tells();
+        if !knock.failed() || knock.after == After::Claimed || !may_scan || knock.technique == Technique::TcpAck {
+            return;
+        }
+        let window = clock.0.div_euclid(WINDOW);
+        if window != self.lone.0 {
+            self.lone = (window, 0);
+        }
+        self.lone.1 += 1;
+        if self.lone.1 <= LONE {
+            self.reports.push(Report { clock, seq, source, what: What::Lone(Box::new(*knock)) });
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
         walk::{Ground, STEP, Shape},
     },
     correlate::{
+        alone::owner,
         life::Role,
         terrain::Terrain,
         weight::{Weight, weigh},
@@ -85,9 +86,7 @@ struct Crowd {
 impl Crowd {
     /// Takes in doors of a source, of which the evidence knows already.
     fn note(&mut self, source: Address, knock: &Knock, terrain: &Terrain, key: &Key) {
-        // Who has an address of IPv6 has its whole network: that is one source, see `prefixes.rs`.
-        let owner = if source.as_v4().is_some() { source.0 } else { source.0 >> 80 };
-        if self.sources.insert(key.hash(owner)) && self.sample.len() < SAMPLE {
+        if self.sources.insert(key.hash(owner(source))) && self.sample.len() < SAMPLE {
             self.sample.push(source);
         }
         self.unheard &= !terrain.is_in_view(knock.target);
@@ -168,7 +167,14 @@ impl Crowds {
         }
         let host = self.key.hash(first.target);
         let mut known = self.known.remove(&target);
+        // Who comes with several doors may have been here with the first of them alone.
+        let me = self.key.hash(owner(source));
+        let was_here = |crowd: &Crowd| crowd.sources.count().1 && crowd.sources.may_have(me);
+        let was_here = knocks.len() > 1 && known.as_ref().is_some_and(was_here);
         for knock in knocks {
+            if was_here && known.as_ref().is_some_and(|crowd| crowd.evidence.ports.contains(knock.port)) {
+                continue;
+            }
             let ports = known.as_ref().map_or(0, |crowd| crowd.evidence.ports.len());
             let crowd = match &mut known {
                 Some(crowd) => {

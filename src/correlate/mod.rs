@@ -7,6 +7,7 @@
 //! over what can meet, so that neither shards nor batches show in the result.
 //! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
 
+pub mod alone;
 pub mod decoys;
 pub mod distributed;
 pub mod event;
@@ -33,6 +34,7 @@ use tripline_plugin::{
 use crate::{
     cells::{Report, Suspicion, What, knock::Knock, report::Turn},
     correlate::{
+        alone::Alone,
         decoys::Decoys,
         distributed::{Crowds, Due, Told},
         floods::Floods,
@@ -68,6 +70,7 @@ pub struct Correlate {
     lives: Lives,
     decoys: Decoys,
     crowds: Crowds,
+    alone: Alone,
     prefixes: Prefixes,
     storms: Storms,
     floods: Floods,
@@ -89,6 +92,7 @@ impl Correlate {
             lives: Lives::new(key),
             decoys: Decoys::new(key),
             crowds: Crowds::new(key),
+            alone: Alone::new(key),
             prefixes: Prefixes::new(key, &thresholds),
             storms: Storms::new(key),
             floods: Floods::default(),
@@ -197,6 +201,7 @@ impl Correlate {
             What::Twin { other } => return self.decoys.twins(other, source),
             What::Vain { target, port } => return self.floods.note(source, target, port, clock),
             What::Few(knocks) => return self.join(source, &knocks, (clock, seq), find),
+            What::Lone(knock) => return self.stand_alone(source, &knock, (clock, seq), find),
             What::Turn(turn) => return self.take_turn(source, &turn, (clock, seq), find),
             What::Near(s) => return self.hear(source, &s),
             What::Suspicion(s) => self.suspect(source, &s, clock).map(|step| (s, step)),
@@ -225,6 +230,25 @@ impl Correlate {
         }
         if let (Some(hearing), Some(first)) = (hearing::of(&mut self.hearings, source), knocks.first()) {
             hearing.join(first.target, first.technique);
+        }
+        if let Some(told) = told {
+            self.tell(told, order, find);
+        }
+        self.hear_crowds();
+    }
+
+    /// A source with one door: many of them may be a crowd.
+    fn stand_alone(&mut self, source: Address, knock: &Knock, order: (Time, u64), find: &mut impl FnMut(Finding)) {
+        if let Some(hearing) = hearing::of(&mut self.hearings, source) {
+            hearing.join(knock.target, knock.technique);
+        }
+        let t = &self.thresholds;
+        let mut told = None;
+        for (source, knock) in self.alone.note(source, knock, order.0, t.lone, t.quiet) {
+            told = self.crowds.join(source, &[knock], order.0, &self.terrain, &self.thresholds);
+            if let Some(displaced) = self.crowds.displaced.take() {
+                self.crowd_ends(displaced, order.0, find);
+            }
         }
         if let Some(told) = told {
             self.tell(told, order, find);
