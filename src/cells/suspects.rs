@@ -67,9 +67,9 @@ pub struct Suspect {
 struct Crowd {
     technique: Technique,
     tally: Tally,
-    /// Answered doors that were left without a word, or only pinged.
+    /// Answered doors that were left without a word, or hosts that were pinged, whatever they said.
     mute: u32,
-    /// Answered doors to which the source came back later.
+    /// Those to which the source came back later.
     revisited: u32,
     /// When it will be looked whether it does, once that is due.
     review_at: Option<Time>,
@@ -83,7 +83,8 @@ impl Crowd {
     /// How near they are to a review: enough was left without a word, and hardly anything was not. (Browsers open
     /// connections in advance and drop some, but they use most.)
     fn mute(&self, t: &Thresholds) -> Measure {
-        let share = Share { part: u64::from(self.mute) + self.tally.failed(), of: self.tally.doors(), percent: 80 };
+        let (of, percent) = (self.tally.doors(), 80);
+        let share = Share { part: of.min(u64::from(self.mute) + self.tally.failed()), of, percent };
         Measure { share: Some(share), ..Measure::count(Ground::Once, self.mute.into(), t.once.into()) }
     }
 
@@ -413,7 +414,7 @@ impl Suspect {
     ) -> Option<(Ground, Option<Shape>)> {
         let mut ground = None;
         let shapes = [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)];
-        for shape in shapes.into_iter().take(if knock.technique == Technique::TcpAck { 1 } else { 2 }) {
+        for shape in shapes {
             let known = self.groups.iter_mut().position(|g| g.shape == shape && g.technique == knock.technique);
             let at = match known {
                 None if !speaks => continue,
@@ -462,7 +463,7 @@ impl Suspect {
         }
         let crowd = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
         crowd.tally.add(knock.outcome);
-        if !knock.failed() && (knock.is_ping() || matches!(knock.after, After::Reset | After::Empty)) {
+        if knock.is_ping() || !knock.failed() && matches!(knock.after, After::Reset | After::Empty) {
             crowd.mute += 1;
         }
         crowd.incoherent(t).is_reached().then_some(Ground::Incoherent)
@@ -474,7 +475,8 @@ impl Suspect {
         let failing: Vec<Group> = self
             .groups
             .iter()
-            .filter(|g| g.technique == technique && (Some(g.shape) == shape || g.sum >= 2 * STEP))
+            .filter(|g| g.technique == technique)
+            .filter(|g| Some(g.shape) == shape || g.sum >= 2 * STEP && !g.may_be_stale())
             .cloned()
             .collect();
         let belongs = |k: &Knock| k.technique == technique && (shape.is_none() || failing.iter().any(|g| g.holds(k)));
@@ -571,6 +573,9 @@ const RANKS: usize = 3;
 /// Each rank keeps one in so many bytes of the table, whatever the others would have.
 const SHARE: usize = RANKS + 1;
 
+/// Counters of suspects by network (a /16, of IPv6 a /32): 512 bytes a cell.
+const NETWORKS: usize = 256;
+
 /// Suspects of a rank that are compared when one has to go. The more, the easier are those with little evidence pushed
 /// out by forged ones with a little more.
 const COMPARED: usize = 2;
@@ -585,6 +590,8 @@ pub struct Suspects {
     free: Vec<u32>,
     bytes: usize,
     budget: usize,
+    /// How many there are of networks as they are handed out, by their hashes.
+    of_network: Vec<u16>,
     /// Bytes of each rank.
     held: [usize; RANKS],
     /// Suspects that were given up.
@@ -596,7 +603,8 @@ impl Suspects {
     #[must_use]
     pub fn new(budget: usize, seed: u64) -> Self {
         let index = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, held: [0; RANKS], lost: 0 }
+        let of_network = vec![0; NETWORKS];
+        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, of_network, held: [0; RANKS], lost: 0 }
     }
 
     /// The suspect at an address.
@@ -622,6 +630,7 @@ impl Suspects {
     pub fn insert(&mut self, source: Address, now: Time) -> Option<&mut Suspect> {
         let suspect = Box::new(Suspect::new(source, now));
         self.hold(suspect.rank, suspect.bytes, 0);
+        self.count(source, true);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
@@ -645,11 +654,33 @@ impl Suspects {
             let Some(slot) = self.least(source) else { return };
             let Some(suspect) = self.slots.get_mut(slot).and_then(Option::take) else { return };
             self.hold(suspect.rank, 0, suspect.bytes);
+            self.count(suspect.source, false);
             self.index.remove(&suspect.source);
             self.free.push(slot as u32);
             self.lost += 1;
             given_up(*suspect);
         }
+    }
+
+    /// Where the suspects of a source's network are counted.
+    fn network(&self, source: Address) -> usize {
+        let network = source.as_v4().map_or(source.0 >> 96, |v4| u128::from(v4 >> 16));
+        (self.index.hasher().hash_one(network) >> 32) as usize % NETWORKS
+    }
+
+    /// Counts one more of a source's network, or one less.
+    fn count(&mut self, source: Address, more: bool) {
+        let at = self.network(source);
+        if let Some(count) = self.of_network.get_mut(at) {
+            *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Whether a source's network takes more than half of the table: it is the first to give room then, so that who forges
+    /// neighbours pushes out each other, and not those of all other networks.
+    fn is_of_the_most(&self, source: Address) -> bool {
+        let count = self.of_network.get(self.network(source)).copied().unwrap_or_default();
+        usize::from(count) * 2 > self.index.len()
     }
 
     /// Counts bytes that came to a rank, and such as went.
@@ -678,7 +709,10 @@ impl Suspects {
             compared += usize::from(suspect.rank == rank);
             more
         });
-        few.min_by_key(|(_, suspect)| (suspect.rank != rank, suspect.rank, suspect.worth())).map(|(slot, _)| slot)
+        few.min_by_key(|(_, suspect)| {
+            (suspect.rank != rank, suspect.rank, !self.is_of_the_most(suspect.source), suspect.worth())
+        })
+        .map(|(slot, _)| slot)
     }
 
     /// All suspects in order of their slots, to be looked at.
@@ -690,6 +724,7 @@ impl Suspects {
     pub fn drain(&mut self) -> impl Iterator<Item = Suspect> {
         self.index.clear();
         self.free.clear();
+        self.of_network.fill(0);
         (self.bytes, self.held) = (0, [0; RANKS]);
         self.slots.drain(..).flatten().map(|suspect| *suspect)
     }

@@ -150,6 +150,13 @@ impl Capture {
         self.frame(request)
     }
 
+    /// The host answers the echo request before.
+    pub(crate) fn pong(self) -> Self {
+        let Some(last) = self.frames.last() else { return self };
+        let reply = frame::pong(&last.bytes);
+        self.frame(reply)
+    }
+
     /// An ARP request: `from` asks who has `to`.
     pub(crate) fn who_has(self, from: &str, to: &str) -> Self {
         let request = frame::arp_request(address(from), address(to));
