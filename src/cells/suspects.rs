@@ -2,7 +2,7 @@
 //!
 //! In: knocks. Out: groups that give ground for suspicion, scans that grow.
 //! A full table gives up by shares ([`Rank`]): who forges sources that come twice cannot push out scans, who forges scans
-//! cannot push out the slow, and neither those that showed that they get answers. Of one rank all can be forged
+//! cannot push out the slow, and neither those that showed that they get answers; nor does a network keep more than half. Of one rank all can be forged
 //! alike, so that chance picks a few, and of these the one with the least evidence goes. Must not know of packets, answers or time-outs.
 //! Read next: `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
 
