@@ -767,6 +767,30 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_has_more_than_half_gives_room_first_whatever_its_evidence() {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        let mut suspects = Suspects::new(64 << 10, 1);
+        let lonely = Address::v4([20, 7, 0, 1]);
+        let mut show = |source: Address, ports: u16| {
+            if suspects.get_mut(source).is_none() {
+                suspects.insert(source, Time(0));
+            }
+            for port in 1..=ports {
+                suspects.get_mut(source).unwrap().knock(knock(9, port, Outcome::Closed), Time(0), &key, &t);
+            }
+            suspects.settle(source, |_| {});
+            suspects.get_mut(lonely).is_some()
+        };
+        show(lonely, 2);
+        for n in 0..2_000_u16 {
+            let [c, d] = n.to_be_bytes();
+            assert!(show(Address::v4([30, 1, c, d]), 3), "pushed out by the {n}th of one network");
+        }
+        let counted: u32 = suspects.of_network.iter().map(|count| u32::from(*count)).sum();
+        assert_eq!(counted as usize, suspects.index.len());
+    }
+
+    #[test]
     fn what_it_says_to_hold_is_what_it_holds() {
         let mut suspects = Suspects::new(1 << 20, 1);
         for source in 1..=20 {
