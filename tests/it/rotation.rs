@@ -94,13 +94,14 @@ fn open_doors_among_them_are_found_and_the_end_has_the_totals() {
 
 #[test]
 fn whoever_asks_about_one_of_its_addresses_is_told_of_the_network() {
-    let story = (1..=20).fold(Capture::new(), |story, n| knock(story, &at(INNER, n), n, &door(1, n)).refused());
+    let story = (1..=30).fold(Capture::new(), |story, n| knock(story, &at(INNER, n), n, &door(1, n)).refused());
     let path = tempfile::NamedTempFile::with_suffix(".pcap").unwrap();
     std::fs::write(path.path(), story.pcap()).unwrap();
-    for n in [1, 20] {
+    // The event lists the first twenty.
+    let others = "Found, and told of with others: addresses of 2001:db8:1:2::/64 take turns, few doors each.";
+    for (n, words) in [(1, "30 addresses of 2001:db8:1:2::/64 in turn"), (30, others)] {
         let run = tripline(["why", &at(INNER, n), path.path().to_str().unwrap()]);
-        let words = "Found, and told of with others: addresses of 2001:db8:1:2::/64 take turns, few doors each.";
-        assert!(run.stdout.contains(words), "{}", run.stdout);
+        assert!(run.stdout.contains(words), "{n}: {}", run.stdout);
     }
 }
 
