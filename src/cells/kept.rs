@@ -25,6 +25,8 @@ impl Kept for Cell {
             copies,
             senders,
             promised,
+            rotation,
+            lone,
             // Of `why` alone, which reads from the beginning.
             witnesses: _,
             early,
@@ -43,6 +45,8 @@ impl Kept for Cell {
         copies.keep(to)?;
         senders.keep(to)?;
         promised.keep(to)?;
+        rotation.keep(to)?;
+        to.put(lone)?;
         to.put(&(early, vain))
     }
 
@@ -58,6 +62,8 @@ impl Kept for Cell {
         self.copies.resume(from)?;
         self.senders.resume(from)?;
         self.promised.resume(from)?;
+        self.rotation.resume(from)?;
+        self.lone = from.take()?;
         (self.early, self.vain) = from.take()?;
         Ok(())
     }

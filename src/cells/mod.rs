@@ -28,6 +28,7 @@ pub mod promised;
 mod properties;
 mod receiving;
 pub mod report;
+pub mod rotation;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod senders;
@@ -50,6 +51,7 @@ use crate::{
         deadlines::{Awaited, Deadlines, Due},
         paths::Paths,
         promised::Promised,
+        rotation::Rotation,
         senders::Senders,
         settled::Settled,
         suspects::{Effect, Suspects},
@@ -75,6 +77,9 @@ const SEEN_SHARE: usize = 4;
 
 /// Of so many knocks in vain one is told, for floods: of the first of unknown sources, and of repeats.
 pub const SAMPLED: u64 = 64;
+
+/// Lone knocks in vain that a cell tells of in sixteen seconds: of all cells 512 a second, more than the background of a /16.
+pub const LONE: u32 = 32;
 
 /// No kernel sends a SYN again sooner (RFC 6298 says a second); what comes sooner is a copy that the span made.
 const RETRY: i64 = Time::SECOND / 2;
@@ -130,11 +135,14 @@ pub struct Cell {
     copies: Copies,
     senders: Senders,
     promised: Promised,
+    rotation: Rotation,
     /// Those who tell of addresses that somebody asks about; there are none but for `tripline why`.
     witnesses: Witnesses,
     early: u64,
     /// Knocks in vain.
     vain: u64,
+    /// Lone ones in a window of sixteen seconds, and which that is.
+    lone: (i64, u32),
     reports: Vec<Report>,
 }
 
@@ -173,9 +181,11 @@ impl Cell {
             copies: Copies::new(thresholds.copies),
             senders: Senders::default(),
             promised: Promised::default(),
+            rotation: Rotation::default(),
             witnesses: Witnesses::default(),
             early: 0,
             vain: 0,
+            lone: (i64::MIN, 0),
             reports: Vec::new(),
             key,
             thresholds,

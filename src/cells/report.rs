@@ -57,6 +57,10 @@ pub enum What {
     },
     /// `source` has failed at several doors of one host and is below every threshold: those that were not told before.
     Few(Vec<Knock>),
+    /// `source`, of IPv6, has failed at a door and is no scan; or it has succeeded, where its network has failed before.
+    Turn(Box<Turn>),
+    /// `source` has failed at a door and is not known to have knocked at another.
+    Lone(Box<Knock>),
     /// `source`, about whom somebody asks, has come nearer to a ground for suspicion than before: what is known of it so
     /// far. It changes nothing.
     Near(Box<Suspicion>),
@@ -66,6 +70,17 @@ pub enum What {
     Day(Box<Suspicion>),
     /// The scan is over: it was quiet for long, or its record was given up, or the input ended.
     Ended(Box<Suspicion>),
+}
+
+/// One first contact of a source of IPv6, beside which others of its network may have had theirs.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Which.
+    pub knock: Knock,
+    /// Nobody of its /64 has had a success, as far as the cell knows.
+    pub is_fresh: bool,
+    /// Failures of the cell's networks before it that were not told, for there were too many.
+    pub untold: u32,
 }
 
 /// A suspected scan at one moment.
@@ -104,6 +119,8 @@ impl Report {
             What::Twin { .. } => (1, 1),
             What::Vain { .. } => (1, 2),
             What::Few(knocks) => (1, knocks.first().map_or(0, |k| k.technique as u8)),
+            What::Turn(turn) => (1, 32 + turn.knock.technique as u8),
+            What::Lone(knock) => (1, 48 + knock.technique as u8),
             What::Near(s) => (1, 16 + s.technique as u8),
             What::Suspicion(s) => (2, s.technique as u8),
             What::Day(s) => (3, s.technique as u8),

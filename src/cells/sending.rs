@@ -87,6 +87,16 @@ impl Cell {
                     }
                     return state;
                 }
+                // Who goes round pings the dead, too.
+                if !technique.has_ports()
+                    && o.clock.since(contact.first) >= LATER
+                    && !contact.marks.has(Marks::PERSISTED)
+                {
+                    contact.marks.set(Marks::PERSISTED);
+                    if let Some(suspect) = self.suspects.get_mut(o.src) {
+                        suspect.revisit(technique);
+                    }
+                }
                 let (echo, waited) = (echo_of(o, technique), o.stamp.since(contact.first).unsigned_abs());
                 let is_latest = !technique.is_tcp() || contact.isn != o.tcp_seq || contact.echo == echo;
                 let mark = match state {

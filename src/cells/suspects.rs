@@ -2,7 +2,7 @@
 //!
 //! In: knocks. Out: groups that give ground for suspicion, scans that grow.
 //! A full table gives up by shares ([`Rank`]): who forges sources that come twice cannot push out scans, who forges scans
-//! cannot push out the slow, and neither those that showed that they get answers. Of one rank all can be forged
+//! cannot push out the slow, and neither those that showed that they get answers; nor does a network keep more than half. Of one rank all can be forged
 //! alike, so that chance picks a few, and of these the one with the least evidence goes. Must not know of packets, answers or time-outs.
 //! Read next: `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
 
@@ -72,9 +72,9 @@ pub struct Suspect {
 struct Crowd {
     technique: Technique,
     tally: Tally,
-    /// Answered doors that were left without a word, or only pinged.
+    /// Answered doors that were left without a word, or hosts that were pinged, whatever they said.
     mute: u32,
-    /// Answered doors to which the source came back later.
+    /// Those to which the source came back later.
     revisited: u32,
     /// When it will be looked whether it does, once that is due.
     review_at: Option<Time>,
@@ -88,7 +88,8 @@ impl Crowd {
     /// How near they are to a review: enough was left without a word, and hardly anything was not. (Browsers open
     /// connections in advance and drop some, but they use most.)
     fn mute(&self, t: &Thresholds) -> Measure {
-        let share = Share { part: u64::from(self.mute) + self.tally.failed(), of: self.tally.doors(), percent: 80 };
+        let (of, percent) = (self.tally.doors(), 80);
+        let share = Share { part: of.min(u64::from(self.mute) + self.tally.failed()), of, percent };
         Measure { share: Some(share), ..Measure::count(Ground::Once, self.mute.into(), t.once.into()) }
     }
 
@@ -419,7 +420,7 @@ impl Suspect {
     ) -> Option<(Ground, Option<Shape>)> {
         let mut ground = None;
         let shapes = [Shape::Vertical(knock.target), Shape::Horizontal(knock.port)];
-        for shape in shapes.into_iter().take(if knock.technique == Technique::TcpAck { 1 } else { 2 }) {
+        for shape in shapes {
             let known = self.groups.iter_mut().position(|g| g.shape == shape && g.technique == knock.technique);
             let at = match known {
                 None if !speaks => continue,
@@ -468,7 +469,7 @@ impl Suspect {
         }
         let crowd = self.crowds.iter_mut().find(|c| c.technique == knock.technique)?;
         crowd.tally.add(knock.outcome);
-        if !knock.failed() && (knock.is_ping() || matches!(knock.after, After::Reset | After::Empty)) {
+        if knock.is_ping() || !knock.failed() && matches!(knock.after, After::Reset | After::Empty) {
             crowd.mute += 1;
         }
         crowd.incoherent(t).is_reached().then_some(Ground::Incoherent)
@@ -480,7 +481,8 @@ impl Suspect {
         let failing: Vec<Group> = self
             .groups
             .iter()
-            .filter(|g| g.technique == technique && (Some(g.shape) == shape || g.sum >= 2 * STEP))
+            .filter(|g| g.technique == technique)
+            .filter(|g| Some(g.shape) == shape || g.sum >= 2 * STEP && !g.may_be_stale())
             .cloned()
             .collect();
         let belongs = |k: &Knock| k.technique == technique && (shape.is_none() || failing.iter().any(|g| g.holds(k)));
@@ -577,6 +579,9 @@ const RANKS: usize = 3;
 /// Each rank keeps one in so many bytes of the table, whatever the others would have.
 const SHARE: usize = RANKS + 1;
 
+/// Counters of suspects by network (a /16, of IPv6 a /32): 512 bytes a cell.
+const NETWORKS: usize = 256;
+
 /// Suspects of a rank that are compared when one has to go. The more, the easier are those with little evidence pushed
 /// out by forged ones with a little more.
 const COMPARED: usize = 2;
@@ -591,6 +596,8 @@ pub struct Suspects {
     free: Vec<u32>,
     bytes: usize,
     budget: usize,
+    /// How many there are of networks as they are handed out, by their hashes.
+    of_network: Vec<u16>,
     /// Bytes of each rank.
     held: [usize; RANKS],
     /// Suspects that were given up.
@@ -602,7 +609,8 @@ impl Suspects {
     #[must_use]
     pub fn new(budget: usize, seed: u64) -> Self {
         let index = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, held: [0; RANKS], lost: 0 }
+        let of_network = vec![0; NETWORKS];
+        Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, of_network, held: [0; RANKS], lost: 0 }
     }
 
     /// The suspect at an address.
@@ -628,6 +636,7 @@ impl Suspects {
     pub fn insert(&mut self, source: Address, now: Time) -> Option<&mut Suspect> {
         let suspect = Box::new(Suspect::new(source, now));
         self.hold(suspect.rank, suspect.bytes, 0);
+        self.count(source, true);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() as u32 - 1
@@ -651,11 +660,33 @@ impl Suspects {
             let Some(slot) = self.least(source) else { return };
             let Some(suspect) = self.slots.get_mut(slot).and_then(Option::take) else { return };
             self.hold(suspect.rank, 0, suspect.bytes);
+            self.count(suspect.source, false);
             self.index.remove(&suspect.source);
             self.free.push(slot as u32);
             self.lost += 1;
             given_up(*suspect);
         }
+    }
+
+    /// Where the suspects of a source's network are counted.
+    fn network(&self, source: Address) -> usize {
+        let network = source.as_v4().map_or(source.0 >> 96, |v4| u128::from(v4 >> 16));
+        (self.index.hasher().hash_one(network) >> 32) as usize % NETWORKS
+    }
+
+    /// Counts one more of a source's network, or one less.
+    fn count(&mut self, source: Address, more: bool) {
+        let at = self.network(source);
+        if let Some(count) = self.of_network.get_mut(at) {
+            *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Whether a source's network takes more than half of the table: it is the first to give room then, so that who forges
+    /// neighbours pushes out each other, and not those of all other networks.
+    fn is_of_the_most(&self, source: Address) -> bool {
+        let count = self.of_network.get(self.network(source)).copied().unwrap_or_default();
+        usize::from(count) * 2 > self.index.len()
     }
 
     /// Counts bytes that came to a rank, and such as went.
@@ -684,7 +715,10 @@ impl Suspects {
             compared += usize::from(suspect.rank == rank);
             more
         });
-        few.min_by_key(|(_, suspect)| (suspect.rank != rank, suspect.rank, suspect.worth())).map(|(slot, _)| slot)
+        few.min_by_key(|(_, suspect)| {
+            (suspect.rank != rank, suspect.rank, !self.is_of_the_most(suspect.source), suspect.worth())
+        })
+        .map(|(slot, _)| slot)
     }
 
     /// All suspects in order of their slots, to be looked at.
@@ -696,6 +730,7 @@ impl Suspects {
     pub fn drain(&mut self) -> impl Iterator<Item = Suspect> {
         self.index.clear();
         self.free.clear();
+        self.of_network.fill(0);
         (self.bytes, self.held) = (0, [0; RANKS]);
         self.slots.drain(..).flatten().map(|suspect| *suspect)
     }
@@ -712,8 +747,8 @@ const LARGEST: usize = 1 << 20;
 
 impl Kept for Suspects {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        // The index and the sums follow from the slots, the budget from the memory.
-        let Self { index: _, slots, free, bytes: _, budget: _, held: _, lost } = self;
+        // The index, the sums and the counts follow from the slots, the budget from the memory.
+        let Self { index: _, slots, free, bytes: _, budget: _, held: _, of_network: _, lost } = self;
         to.put(slots)?;
         to.put(free)?;
         to.put(lost)
@@ -737,9 +772,11 @@ impl Kept for Suspects {
         }
         // As they were counted: what one has grown by since its last knock is not.
         (self.bytes, self.held) = (0, [0; RANKS]);
-        let counted: Vec<_> = self.slots.iter().flatten().map(|suspect| (suspect.rank, suspect.bytes)).collect();
-        for (rank, bytes) in counted {
+        let suspects = self.slots.iter().flatten();
+        let counted: Vec<_> = suspects.map(|suspect| (suspect.source, suspect.rank, suspect.bytes)).collect();
+        for (source, rank, bytes) in counted {
             self.hold(rank, bytes, 0);
+            self.count(source, true);
         }
         self.free = from.list(slots)?;
         let mut free = self.free.clone();
@@ -783,6 +820,30 @@ mod tests {
         }
         assert!(suspects.lost > 100 && given_up.len() as u64 == suspects.lost, "each had a scan: {}", suspects.lost);
         assert!(suspects.get_mut(host(1)).is_some(), "the one with most evidence outlives the many");
+    }
+
+    #[test]
+    fn a_network_that_has_more_than_half_gives_room_first_whatever_its_evidence() {
+        let (key, t) = (Key::new(1), Thresholds::default());
+        let mut suspects = Suspects::new(64 << 10, 1);
+        let lonely = Address::v4([20, 7, 0, 1]);
+        let mut show = |source: Address, ports: u16| {
+            if suspects.get_mut(source).is_none() {
+                suspects.insert(source, Time(0));
+            }
+            for port in 1..=ports {
+                suspects.get_mut(source).unwrap().knock(knock(9, port, Outcome::Closed), Time(0), &key, &t);
+            }
+            suspects.settle(source, |_| {});
+            suspects.get_mut(lonely).is_some()
+        };
+        show(lonely, 2);
+        for n in 0..2_000_u16 {
+            let [c, d] = n.to_be_bytes();
+            assert!(show(Address::v4([30, 1, c, d]), 3), "pushed out by the {n}th of one network");
+        }
+        let counted: u32 = suspects.of_network.iter().map(|count| u32::from(*count)).sum();
+        assert_eq!(counted as usize, suspects.index.len());
     }
 
     #[test]

@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use crate::{
     cells::{
-        Cell, Moment, SAMPLED,
+        Cell, LONE, Moment, SAMPLED,
         contacts::{Contact, Contacts, Door, Slot, State},
         deadlines::{Appointment, Awaited, Chore},
         knock::{After, Knock},
         outcome::Outcome,
         promised::Promised,
-        report::{Report, Suspicion, What},
+        report::{Report, Suspicion, Turn, What},
         senders::{Senders, tail},
         suspects::{Effect, Scan},
+        technique::Technique,
         waiting::Lone,
     },
     decode::{Address, Marks, Observation, observation::ARP},
-    dispatch::Key,
+    dispatch::{Key, WINDOW},
     source::Time,
 };
 
@@ -46,6 +47,9 @@ impl Cell {
         if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
             return;
         }
+        if source.as_v4().is_none() {
+            self.take_turn(source, &knock, moment);
+        }
         if let Some(suspect) = self.suspects.get_mut(source) {
             if silent {
                 suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
@@ -62,6 +66,7 @@ impl Cell {
             let Some(lone) = self.waiting.take(&self.key, source).filter(|lone| lone.door != door) else {
                 self.waiting.insert(&self.key, source, Lone { slot, door });
                 self.witnesses.tell(source, |w| w.is_alone(&knock));
+                self.tell_lone(source, &knock, moment);
                 return;
             };
             let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
@@ -74,6 +79,43 @@ impl Cell {
             let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
         }
+    }
+
+    /// A source has failed at its only door so far: others may have the other doors. In a flood only as many are told as there is
+    /// room for.
+    fn tell_lone(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        let Moment { clock, seq, .. } = moment;
+        let may_scan = knock.technique.has_ports() && knock.technique.silence_tells();
+        if !knock.failed() || knock.after == After::Claimed || !may_scan || knock.technique == Technique::TcpAck {
+            return;
+        }
+        let window = clock.0.div_euclid(WINDOW);
+        if window != self.lone.0 {
+            self.lone = (window, 0);
+        }
+        self.lone.1 += 1;
+        if self.lone.1 <= LONE {
+            self.reports.push(Report { clock, seq, source, what: What::Lone(Box::new(*knock)) });
+        }
+    }
+
+    /// A first contact of a source of IPv6 has its outcome: it may be one of many that its network has in turn.
+    fn take_turn(&mut self, source: Address, knock: &Knock, moment: Moment) {
+        let Moment { clock, seq, .. } = moment;
+        let (is_fresh, untold) = if knock.failed() {
+            let scans = self.suspects.get_mut(source).is_some_and(|s| s.scan_mut(knock.technique).is_some());
+            if scans || knock.after == After::Claimed || knock.marks.has(Marks::AGAIN) {
+                return;
+            }
+            let Some(failure) = self.rotation.failed(&self.key, source, clock) else { return };
+            (failure.is_fresh, failure.untold)
+        } else if self.rotation.succeeded(&self.key, source) {
+            (false, 0)
+        } else {
+            return;
+        };
+        let what = What::Turn(Box::new(Turn { knock: *knock, is_fresh, untold }));
+        self.reports.push(Report { clock, seq, source, what });
     }
 
     /// The source has shown what it wanted of an open door.

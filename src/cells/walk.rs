@@ -194,6 +194,14 @@ impl Group {
         ]
         .into_iter()
         .flatten()
+        .filter(|measure| !self.may_be_stale() || measure.ground == Ground::Repeated)
+    }
+
+    /// Whether its resets may be those of connections that only their client remembers: one that was asleep gets them from
+    /// every server that it had. But not at one port with one number.
+    #[must_use]
+    pub fn may_be_stale(&self) -> bool {
+        self.technique == Technique::TcpAck && matches!(self.shape, Shape::Horizontal(_))
     }
 
     /// Whether the share of failures tells: on a port that only listeners own, or none. Where a walk among the living

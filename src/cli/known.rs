@@ -18,7 +18,7 @@ use crate::{
 pub const TRIPLINE: &str = "tripline";
 
 /// The thresholds of `tripline`, as its fields are called.
-pub const THRESHOLDS: [(&str, Quantity); 22] = [
+pub const THRESHOLDS: [(&str, Quantity); 24] = [
     ("walk", Quantity::Count),
     ("walk-after-success", Quantity::Count),
     ("dishonest", Quantity::Count),
@@ -34,6 +34,8 @@ pub const THRESHOLDS: [(&str, Quantity); 22] = [
     ("one-sided-ports", Quantity::Count),
     ("one-sided-hosts", Quantity::Count),
     ("one-sided-neighbours", Quantity::Count),
+    ("lone", Quantity::Count),
+    ("rotation", Quantity::Count),
     ("arp", Quantity::Count),
     ("distributed", Quantity::Count),
     ("storm", Quantity::Count),

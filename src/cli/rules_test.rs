@@ -209,6 +209,7 @@ limit = { events = 1, per = '1h' }
         e:1  storm  few: held back by its limit
         e:1  log-flood  few: held back by its limit
         e:1  overlap  few: held back by its limit
+        e:1  28b7bd76 end several -> 2001:db8:ffff::1 vertical tcp-syn low  few: held back by its limit
         (digest)  digest  few: to lines and archive
         e:1  d5336963 update 198.51.100.7 -> several horizontal tcp-syn medium  few: to archive (not to lines, which takes no such events)
         ");

@@ -25,6 +25,8 @@ use crate::{
     },
     checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::{
+        alone::owner,
+        life::Role,
         terrain::Terrain,
         weight::{Weight, weigh},
     },
@@ -37,18 +39,20 @@ use crate::{
 /// Crowds that are kept at a time. The largest has all ports: 16 KiB.
 const CROWDS: usize = 256;
 /// Of a hundred doors so many at least are tried by one source alone.
-const OWN_DOORS: u64 = 80;
+pub(super) const OWN_DOORS: u64 = 80;
 /// A day of the clock.
-const DAY: i64 = 86_400 * Time::SECOND;
+pub(super) const DAY: i64 = 86_400 * Time::SECOND;
 
 /// What a crowd is known by: whose doors, and how it knocks.
 pub type Target = (Address, Technique);
 
-/// What there is to tell of a crowd.
+/// What there is to tell of a crowd, or of a network whose addresses take turns.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// Which.
+    /// Which: whose doors, or which network, and how it knocks.
     pub target: Target,
+    /// Which of the two.
+    pub role: Role,
     /// Its doors, as a suspicion in nobody's name.
     pub suspicion: Box<Suspicion>,
     /// Judged by counts: nothing is heard from the target's network.
@@ -84,7 +88,7 @@ struct Crowd {
 impl Crowd {
     /// Takes in doors of a source, of which the evidence knows already.
     fn note(&mut self, source: Address, knock: &Knock, terrain: &Terrain, key: &Key) {
-        if self.sources.insert(key.hash(source)) && self.sample.len() < SAMPLE {
+        if self.sources.insert(key.hash(owner(source))) && self.sample.len() < SAMPLE {
             self.sample.push(source);
         }
         self.unheard &= !terrain.is_in_view(knock.target);
@@ -122,6 +126,7 @@ impl Crowd {
         };
         Told {
             target,
+            role: Role::Target,
             suspicion: Box::new(suspicion),
             one_sided: self.unheard,
             sources: Counted { count, exact, sample: self.sample.iter().map(|source| source.ip()).collect() },
@@ -164,7 +169,14 @@ impl Crowds {
         }
         let host = self.key.hash(first.target);
         let mut known = self.known.remove(&target);
+        // Who comes with several doors may have been here with the first of them alone.
+        let me = self.key.hash(owner(source));
+        let was_here = |crowd: &Crowd| crowd.sources.count().1 && crowd.sources.may_have(me);
+        let was_here = knocks.len() > 1 && known.as_ref().is_some_and(was_here);
         for knock in knocks {
+            if was_here && known.as_ref().is_some_and(|crowd| crowd.evidence.ports.contains(knock.port)) {
+                continue;
+            }
             let ports = known.as_ref().map_or(0, |crowd| crowd.evidence.ports.len());
             let crowd = match &mut known {
                 Some(crowd) => {

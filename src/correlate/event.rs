@@ -87,6 +87,7 @@ pub fn render(source: Address, s: &Suspicion, phase: Phase, life: &Life) -> Even
         }),
         found: e.found.iter().map(|&(target, port)| found(target, port, has_ports)).collect(),
         sources: Counted { count: 1, exact: true, sample: vec![source.ip()] },
+        prefix: None,
         decoy: None,
         flags: s.technique.is_tcp().then(|| flags(e.flags_or, e.flags_and)),
         // Of an ACK scan only the resets that it earned were seen.

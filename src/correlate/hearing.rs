@@ -8,6 +8,8 @@
 use crate::{
     cells::{Suspicion, knock::Knock, technique::Technique, walk::Ground, walk::Shape},
     correlate::{
+        life::{Role, Who},
+        prefixes,
         terrain::Terrain,
         verdict::{self, Said, Verdict, Walked},
         weight::{Because, Weight},
@@ -117,6 +119,10 @@ pub struct Hearing {
     pub folded: bool,
     /// The target of the crowd that it is of, which has been told of as one scan.
     pub crowd: Option<Address>,
+    /// The network whose addresses take turns and that it is of, with its bits: that has been told of as one scan.
+    pub network: Option<(Address, u8)>,
+    /// By which techniques it has failed once or a few times, as one of many addresses of IPv6 would.
+    turns: Vec<Technique>,
     /// Targets of which it tried a few doors, with the way of knocking.
     few: Vec<(Address, Technique)>,
 }
@@ -130,7 +136,8 @@ impl Hearing {
     /// One in which nothing has been said.
     #[must_use]
     pub fn new(source: Address) -> Self {
-        Self { source, cases: Vec::new(), head: None, folded: false, crowd: None, few: Vec::new() }
+        let (cases, turns, few) = Default::default();
+        Self { source, cases, head: None, folded: false, crowd: None, network: None, turns, few }
     }
 
     /// It has tried a few doors of a target: there may be a crowd.
@@ -140,10 +147,22 @@ impl Hearing {
         }
     }
 
-    /// Sees whether it is of a crowd that is told of.
-    pub fn crowds(&mut self, is_told: impl Fn(Address, Technique) -> bool) {
-        let of = self.few.iter().find(|(target, technique)| is_told(*target, *technique));
+    /// It has failed by a technique: its network may take turns.
+    pub fn turn(&mut self, technique: Technique) {
+        if !self.turns.contains(&technique) {
+            self.turns.push(technique);
+        }
+    }
+
+    /// Sees whether it is of a crowd, or of a network, that is told of.
+    pub fn crowds(&mut self, is_told: impl Fn(Who) -> bool) {
+        let of = self.few.iter().find(|(target, technique)| is_told((*target, *technique, Role::Target)));
         self.crowd = self.crowd.or(of.map(|(target, _)| *target));
+        let networks = [64, 48].map(|bits| (prefixes::network(self.source, bits), bits));
+        let takes_turns = |(network, bits): &(Address, u8)| {
+            self.turns.iter().any(|technique| is_told((*network, *technique, Role::Network(*bits))))
+        };
+        self.network = self.network.or(networks.into_iter().find(takes_turns));
     }
 
     fn case(&mut self, technique: Technique) -> Option<&mut Case> {

@@ -23,6 +23,8 @@ impl Kept for Correlate {
             crowds,
             storms,
             floods,
+            alone,
+            prefixes,
             // Of `why` alone, which reads from the beginning.
             hearings: _,
             talk: _,
@@ -34,7 +36,9 @@ impl Kept for Correlate {
         decoys.keep(to)?;
         crowds.keep(to)?;
         storms.keep(to)?;
-        floods.keep(to)
+        floods.keep(to)?;
+        alone.keep(to)?;
+        prefixes.keep(to)
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
@@ -43,7 +47,9 @@ impl Kept for Correlate {
         self.decoys.resume(from)?;
         self.crowds.resume(from)?;
         self.storms.resume(from)?;
-        self.floods.resume(from)
+        self.floods.resume(from)?;
+        self.alone.resume(from)?;
+        self.prefixes.resume(from)
     }
 }
 
@@ -52,7 +58,7 @@ impl Correlate {
     /// minute, could take for ever.
     #[must_use]
     pub fn is_settled(&self, now: Time) -> bool {
-        let next = [self.crowds.next(), self.storms.next(), self.floods.next()];
+        let next = [self.crowds.next(), self.prefixes.next(), self.storms.next(), self.floods.next()];
         next.into_iter().flatten().all(|due| due >= now)
     }
 }

@@ -81,6 +81,8 @@ pub enum Role {
     Head,
     /// The target of a crowd.
     Target,
+    /// A network of so many bits, whose addresses take turns.
+    Network(u8),
 }
 
 impl Lives {

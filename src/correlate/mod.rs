@@ -7,6 +7,7 @@
 //! over what can meet, so that neither shards nor batches show in the result.
 //! Read next: `verdict.rs`, `life.rs`, `event.rs`, then `rules`.
 
+pub mod alone;
 pub mod decoys;
 pub mod distributed;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod hearing;
 mod kept;
 pub mod life;
 pub mod likeness;
+pub mod prefixes;
 pub mod reference;
 pub mod storms;
 pub mod surge;
@@ -31,13 +33,15 @@ use tripline_plugin::{
 };
 
 use crate::{
-    cells::{Report, Suspicion, What, knock::Knock},
+    cells::{Report, Suspicion, What, knock::Knock, report::Turn},
     correlate::{
+        alone::Alone,
         decoys::Decoys,
         distributed::{Crowds, Due, Told},
         floods::Floods,
         hearing::Hearing,
         life::{Life, Lives, Role, Who},
+        prefixes::Prefixes,
         storms::Storms,
         talk::{Heard, Talk},
         terrain::Terrain,
@@ -67,6 +71,8 @@ pub struct Correlate {
     lives: Lives,
     decoys: Decoys,
     crowds: Crowds,
+    alone: Alone,
+    prefixes: Prefixes,
     storms: Storms,
     floods: Floods,
     /// What is said about those whom somebody asks about; there are none but for `tripline why`.
@@ -87,6 +93,8 @@ impl Correlate {
             lives: Lives::new(key),
             decoys: Decoys::new(key),
             crowds: Crowds::new(key),
+            alone: Alone::new(key),
+            prefixes: Prefixes::new(key, &thresholds),
             storms: Storms::new(key),
             floods: Floods::default(),
             hearings: Vec::new(),
@@ -153,7 +161,7 @@ impl Correlate {
 
     /// The input ends: so does what only this stage knows of.
     pub fn finish(&mut self, now: Time, mut find: impl FnMut(Finding)) {
-        for told in self.crowds.drain() {
+        for told in self.crowds.drain().into_iter().chain(self.prefixes.drain()) {
             self.crowd_ends(told, now, &mut find);
         }
         let last = |event| Finding { order: (now, 0), seq: None, event };
@@ -167,19 +175,16 @@ impl Correlate {
     /// Says what is due at `now` at the latest, in order.
     fn fall_due(&mut self, now: Time, find: &mut impl FnMut(Finding)) {
         loop {
-            let next = [self.crowds.next(), self.storms.next(), self.floods.next()];
+            let next = [self.crowds.next(), self.prefixes.next(), self.storms.next(), self.floods.next()];
             let Some(due) = next.into_iter().flatten().min().filter(|due| *due <= now) else { return };
             let finding = |event| Finding { order: (due, 0), seq: None, event };
             if self.crowds.next() == Some(due) {
                 let Some((due, why, told)) = self.crowds.due(now, self.thresholds.quiet) else { continue };
-                match why {
-                    Due::Quiet => self.crowd_ends(told, due, find),
-                    Due::Day => {
-                        let (who, doors) = (who_of(&told), told.suspicion.evidence.tally.doors());
-                        if let Some(step) = self.lives.grow(who, Kind::Distributed, doors, true) {
-                            find(Finding { order: (due, 0), seq: None, event: crowd_event(told, step) });
-                        }
-                    }
+                self.look_again(told, why, due, find);
+            } else if self.prefixes.next() == Some(due) {
+                let Some((due, why, told)) = self.prefixes.due(now, self.thresholds.quiet) else { continue };
+                if let Some(told) = told {
+                    self.look_again(told, why, due, find);
                 }
             } else if self.storms.next() == Some(due) {
                 self.storms.due().map(finding).into_iter().for_each(&mut *find);
@@ -197,6 +202,8 @@ impl Correlate {
             What::Twin { other } => return self.decoys.twins(other, source),
             What::Vain { target, port } => return self.floods.note(source, target, port, clock),
             What::Few(knocks) => return self.join(source, &knocks, (clock, seq), find),
+            What::Lone(knock) => return self.stand_alone(source, &knock, (clock, seq), find),
+            What::Turn(turn) => return self.take_turn(source, &turn, (clock, seq), find),
             What::Near(s) => return self.hear(source, &s),
             What::Suspicion(s) => self.suspect(source, &s, clock).map(|step| (s, step)),
             What::Day(s) => {
@@ -225,32 +232,89 @@ impl Correlate {
         if let (Some(hearing), Some(first)) = (hearing::of(&mut self.hearings, source), knocks.first()) {
             hearing.join(first.target, first.technique);
         }
-        let Some(told) = told else { return self.hear_crowds() };
-        let (who, e) = (who_of(&told), &told.suspicion.evidence);
+        if let Some(told) = told {
+            self.tell(told, order, find);
+        }
+        self.hear_crowds();
+    }
+
+    /// A source with one door: many of them may be a crowd.
+    fn stand_alone(&mut self, source: Address, knock: &Knock, order: (Time, u64), find: &mut impl FnMut(Finding)) {
+        if let Some(hearing) = hearing::of(&mut self.hearings, source) {
+            hearing.join(knock.target, knock.technique);
+        }
+        let t = &self.thresholds;
+        let mut told = None;
+        for (source, knock) in self.alone.note(source, knock, order.0, t.lone, t.quiet) {
+            told = self.crowds.join(source, &[knock], order.0, &self.terrain, &self.thresholds);
+            if let Some(displaced) = self.crowds.displaced.take() {
+                self.crowd_ends(displaced, order.0, find);
+            }
+        }
+        if let Some(told) = told {
+            self.tell(told, order, find);
+        }
+        self.hear_crowds();
+    }
+
+    /// A first contact of a source of IPv6: its network may have others.
+    fn take_turn(&mut self, source: Address, turn: &Turn, order: (Time, u64), find: &mut impl FnMut(Finding)) {
+        let told = self.prefixes.join(source, turn, order.0, &self.terrain);
+        if let Some(displaced) = self.prefixes.displaced.take() {
+            self.crowd_ends(displaced, order.0, find);
+        }
+        if let Some(told) = told {
+            let ((base, _), s) = (told.target, &told.suspicion);
+            let may_be_forged = !self.lives.has(who_of(&told)) && s.evidence.trust() == Trust::Spoofable;
+            if !may_be_forged || !self.storms.folds(base, s, order.0, self.thresholds.storm) {
+                self.tell(told, order, find);
+            }
+        }
+        if let Some(hearing) = hearing::of(&mut self.hearings, source) {
+            hearing.turn(turn.knock.technique);
+        }
+        self.hear_crowds();
+    }
+
+    /// A scan of many sources begins or grows.
+    fn tell(&mut self, told: Told, order: (Time, u64), find: &mut impl FnMut(Finding)) {
+        let (who, kind, e) = (who_of(&told), kind_of(&told), &told.suspicion.evidence);
         let doors = e.tally.doors();
         let step = if self.lives.has(who) {
-            self.lives.grow(who, Kind::Distributed, doors, false)
+            self.lives.grow(who, kind, doors, false)
         } else {
-            let life = Life::new(who.0, who.1, e.start, Kind::Distributed, doors, told.one_sided);
+            let life = Life::new(who.0, event::shown(&told.suspicion), e.start, kind, doors, told.one_sided);
             Some(self.lives.begin(who, life))
         };
         if let Some(step) = step {
             find(Finding { order, seq: Some(order.1), event: crowd_event(told, step) });
         }
-        self.hear_crowds();
+    }
+
+    /// It has gone on for another day, or is over.
+    fn look_again(&mut self, told: Told, why: Due, due: Time, find: &mut impl FnMut(Finding)) {
+        let doors = told.suspicion.evidence.tally.doors();
+        match why {
+            Due::Quiet => self.crowd_ends(told, due, find),
+            Due::Day => {
+                if let Some(step) = self.lives.grow(who_of(&told), kind_of(&told), doors, true) {
+                    find(Finding { order: (due, 0), seq: None, event: crowd_event(told, step) });
+                }
+            }
+        }
     }
 
     /// Whether those whom somebody asks about are of a crowd that has been told of.
     fn hear_crowds(&mut self) {
         let lives = &self.lives;
         for hearing in &mut self.hearings {
-            hearing.crowds(|target, technique| lives.has((target, technique, Role::Target)));
+            hearing.crowds(|who| lives.has(who));
         }
     }
 
     fn crowd_ends(&mut self, told: Told, due: Time, find: &mut impl FnMut(Finding)) {
         let doors = told.suspicion.evidence.tally.doors();
-        if let Some(step) = self.lives.end(who_of(&told), Kind::Distributed, doors) {
+        if let Some(step) = self.lives.end(who_of(&told), kind_of(&told), doors) {
             find(Finding { order: (due, 0), seq: None, event: crowd_event(told, step) });
         }
     }
@@ -320,15 +384,24 @@ impl Correlate {
     }
 }
 
-/// Under whom the scan of a crowd lives.
+/// Under whom the scan of many sources lives.
 fn who_of(told: &Told) -> Who {
-    let (target, technique) = told.target;
-    (target, technique, Role::Target)
+    let (whose, technique) = told.target;
+    (whose, technique, told.role)
+}
+
+/// The shape of the scan of many sources.
+fn kind_of(told: &Told) -> Kind {
+    if told.role == Role::Target { Kind::Distributed } else { event::kind(&told.suspicion) }
 }
 
 fn crowd_event(told: Told, (phase, life): (Phase, Life)) -> Event {
-    let mut event = event::render(told.target.0, &told.suspicion, phase, &life);
-    distributed::write(told.sources, &mut event);
+    let Told { target: (whose, _), role, suspicion, sources, .. } = told;
+    let mut event = event::render(whose, &suspicion, phase, &life);
+    match role {
+        Role::Network(bits) => prefixes::write(whose, bits, sources, &mut event),
+        _ => distributed::write(sources, &mut event),
+    }
     event
 }
 

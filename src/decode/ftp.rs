@@ -2,9 +2,8 @@
 //!
 //! In: the payload of one segment of port 21. Out: the [`DataDoor`]s that its whole lines name: PORT and EPRT
 //! of a client, 227 and 229 of a server. Nothing else tells a data connection from a scan, or a server that is
-//! made to scan (a bounce) from one that serves. Lines that a sender has cut across segments are not put
-//! together: what they name is then judged as any other door, so nobody gains by it.
-//! Must not know who will knock, or whether anybody does.
+//! made to scan (a bounce) from one that serves. Lines that a sender has cut across segments are put together in
+//! `defragment/lines.rs`. Must not know who will knock, or whether anybody does.
 //! Read next: `observe.rs` (what becomes of a door), `cells/promised.rs`.
 
 use nom::{
@@ -44,10 +43,14 @@ pub fn named<'a>(packet: &Packet, payload: &'a [u8]) -> impl Iterator<Item = Dat
 fn data_doors(payload: &[u8], by_server: bool) -> impl Iterator<Item = DataDoor> {
     let text = payload.get(..LOOKED_AT).unwrap_or(payload);
     let whole = text.split_inclusive(|b| *b == b'\n').take(LINES).filter(|line| line.ends_with(b"\n"));
-    whole.filter_map(move |line| {
-        let read = if by_server { reply(line) } else { command(line) };
-        read.ok().map(|(_, door)| door).filter(|door| door.port != 0)
-    })
+    whole.filter_map(move |line| said(line, by_server))
+}
+
+/// The door that one whole line names.
+#[must_use]
+pub fn said(line: &[u8], by_server: bool) -> Option<DataDoor> {
+    let read = if by_server { reply(line) } else { command(line) };
+    read.ok().map(|(_, door)| door).filter(|door| door.port != 0)
 }
 
 fn command(line: &[u8]) -> Fields<'_, DataDoor> {

@@ -16,12 +16,13 @@
 //!
 //! Source: RFC 791, RFC 815, RFC 8200 section 4.5, RFC 5722, RFC 6946 (atomic fragments), RFC 7112; `docs/fragments.md`.
 //! Read next: `fragment.rs` (what goes in and out), `waiting.rs` (who waits, and how long), `building.rs`, `overlap.rs`
-//! and `resolve.rs` (overlaps), `loss.rs`, `alarm.rs` (what is told of overlaps).
+//! and `resolve.rs` (overlaps), `loss.rs`, `alarm.rs` (what is told of overlaps); `lines.rs` (what is cut above TCP).
 
 mod alarm;
 mod building;
 mod fragment;
 mod limits;
+pub mod lines;
 mod loss;
 mod overlap;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use loss::{Counts, Loss};
 pub use overlap::{Overlap, Policies};
 
 use building::Building;
+use lines::Lines;
 use waiting::{Key, Waiting};
 
 use crate::{
@@ -77,6 +79,8 @@ pub struct Defragmenter {
     counts: Counts,
     /// When somebody wants to be told of overlaps.
     alarm: Option<Alarm>,
+    /// What else comes in pieces.
+    pub lines: Lines,
 }
 
 impl Defragmenter {
@@ -237,15 +241,17 @@ fn check(fragment: &Fragment<'_>) -> Result<(), Loss> {
 
 impl Kept for Defragmenter {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        let Self { limits: _, policies: _, waiting, whole: _, counts, alarm } = self;
+        let Self { limits: _, policies: _, waiting, whole: _, counts, alarm, lines } = self;
         waiting.keep(to)?;
         to.put(counts)?;
+        lines.keep(to)?;
         alarm.iter().try_for_each(|alarm| alarm.keep(to))
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
         self.waiting.resume(from)?;
         self.counts = from.take()?;
+        self.lines.resume(from)?;
         self.alarm.iter_mut().try_for_each(|alarm| alarm.resume(from))
     }
 }

@@ -9,13 +9,13 @@ use crate::{
     cells::Evidence,
     correlate::{Finding, reference::Reference},
     decode::{self, Class, Glance, Kind, Marks, Observation, Packet, Skip, Tunnel},
-    defragment::{Defragmenter, Fragment, Verdict, Warning},
+    defragment::{Defragmenter, Fragment, Verdict, Warning, lines},
     dispatch::{Key, Lead, Scattered, Sighting},
     engine::counts::{Counts, Seen},
     source::{Batch, Clock, Filter, Frame, LinkType, Take, Time},
 };
 
-/// A fragment that waits for the sequential stage.
+/// A fragment, or a segment that may hold a part of a line, that waits for the sequential stage.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     packet: Packet,
@@ -26,6 +26,17 @@ struct Waiting {
     /// Where its payload lies in [`Work::bytes`].
     start: usize,
     len: usize,
+}
+
+impl Waiting {
+    /// Of a frame; its payload goes behind all others' `bytes`.
+    fn of(frame: &Frame<'_>, packet: &Packet, tunnel: Option<Tunnel>, bytes: &mut Vec<u8>) -> Self {
+        let payload = packet.payload.of_bytes(frame.bytes);
+        let (start, len) = (bytes.len(), payload.len());
+        bytes.extend_from_slice(payload);
+        let Frame { stamp, clock, seq, .. } = *frame;
+        Self { packet: *packet, tunnel, stamp, clock, seq, start, len }
+    }
 }
 
 /// What a packet came through: looked for only where it is marked.
@@ -91,6 +102,9 @@ impl Work {
                 if wanted.key.is_some() {
                     let doors = decode::ftp::named(&packet, packet.payload.of_bytes(frame.bytes));
                     scattered.observations.extend(doors.filter_map(|d| decode::announce(frame, &packet, d)));
+                    if lines::is_said(&packet) {
+                        fragments.push(Waiting::of(frame, &packet, None, bytes));
+                    }
                 }
             }
             Class::Nobody(skip) => counts.skip(skip),
@@ -102,12 +116,7 @@ impl Work {
             }
             Class::Fragment => {
                 counts.fragments += 1;
-                let payload = packet.payload.of_bytes(frame.bytes);
-                let (start, len) = (bytes.len(), payload.len());
-                bytes.extend_from_slice(payload);
-                let &Frame { stamp, clock, seq, .. } = frame;
-                let tunnel = tunnel_of(frame, &packet);
-                fragments.push(Waiting { packet, tunnel, stamp, clock, seq, start, len });
+                fragments.push(Waiting::of(frame, &packet, tunnel_of(frame, &packet), bytes));
             }
         }
     }
@@ -121,6 +130,12 @@ impl Work {
         for waiting in &self.fragments {
             let Waiting { mut packet, mut tunnel, stamp, clock, seq, start, len } = *waiting;
             let mut payload = Cow::Borrowed(self.bytes.get(start..start + len).unwrap_or_default());
+            let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
+            if packet.fragment.is_none() {
+                let door = defragmenter.lines.push(&packet, &payload);
+                self.rebuilt.observations.extend(door.and_then(|door| decode::announce(&place, &packet, door)));
+                continue;
+            }
             // What was put together may be a tunnel's, and hold a piece of the next datagram.
             for _ in 0..=decode::tunnel::DEEPEST {
                 let Some(fragment) = Fragment::of(&packet, &payload, stamp, clock, seq) else { break };
@@ -140,7 +155,6 @@ impl Work {
                     self.counts.skip(Skip::FalseWhole);
                     break;
                 }
-                let place = Frame { bytes: &[], wire_len: 0, link: LinkType(0), stamp, clock, seq, number: 0 };
                 match decode::classify(&packet) {
                     Class::Evidence(kind) => {
                         let o = decode::observe(&place, &packet, kind);
@@ -153,6 +167,14 @@ impl Work {
                         self.counts.plain += 1;
                         if wanted.plain {
                             self.plain.push(decode::observe(&place, &packet, Kind::Tcp));
+                        }
+                        if wanted.key.is_some() && lines::is_said(&packet) {
+                            let said = packet.payload.of_bytes(whole.payload).to_vec();
+                            let part = defragmenter.lines.push(&packet, &said);
+                            let doors = decode::ftp::named(&packet, &said).chain(part);
+                            self.rebuilt
+                                .observations
+                                .extend(doors.filter_map(|d| decode::announce(&place, &packet, d)));
                         }
                     }
                     Class::Fragment => {

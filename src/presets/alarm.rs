@@ -79,6 +79,7 @@ impl Alarm {
             ports: self.ports,
             found: Vec::new(),
             sources: Counted { count: self.sources, exact: self.sources == 1, sample: vec![source] },
+            prefix: None,
             decoy: None,
             flags: None,
             ttl: None,

@@ -49,6 +49,11 @@ pub struct Thresholds {
     pub arp: u32,
     /// Sources with few doors each that make a distributed scan, when they share out the doors of one host.
     pub distributed: u32,
+    /// Sources with one door each in a minute that are one scan when they share out the doors of one host. An address in the
+    /// dark gets one knock in six minutes (Durumeric et al. 2014).
+    pub lone: u32,
+    /// Addresses of one IPv6 network, or /64s of a /48, with few doors each that are one scan when they take turns.
+    pub rotation: u32,
     /// Scans told in a minute whose source may be forged, and as many of each tenth power of doors; the rest is a storm.
     pub storm: u32,
     /// Knocks in vain at one door in a minute that make a flood.
@@ -81,6 +86,8 @@ impl Default for Thresholds {
             one_sided_neighbours: 8,
             arp: 16,
             distributed: 10,
+            lone: 32,
+            rotation: 10,
             storm: 300,
             flood: 10_000,
             answer_wait: Time::SECOND,

@@ -77,6 +77,7 @@ pub(crate) fn scan() -> Scan {
         ports: Some(Ports { count: 21, exact: true, sample: vec![22, 80, 443], ranges: Some("22-41,80".to_owned()) }),
         found: Vec::new(),
         sources: addresses(&["192.0.2.9"]),
+        prefix: None,
         decoy: None,
         flags: None,
         ttl: None,

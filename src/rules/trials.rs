@@ -276,6 +276,7 @@ impl Asked {
             ports,
             found: Vec::new(),
             sources,
+            prefix: None,
             decoy: None,
             flags: None,
             ttl: None,

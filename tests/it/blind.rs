@@ -19,7 +19,7 @@ fn sources_that_come_twice_or_thrice_or_are_neighbours_or_look_like_scanners_hid
     let forgers = [
         (Forger { name: "each source twice", doors: 2, ..RANDOM }, 30_000),
         (Forger { name: "each source thrice", doors: 3, ..RANDOM }, 30_000),
-        (Forger { name: "all from one /16", among: 1 << 16, ..RANDOM }, 20_000),
+        (Forger { name: "all from one /16", among: 1 << 16, ..RANDOM }, 500_000),
         (Forger { name: "forged scanners", doors: 4, whole: true, ..RANDOM }, 500),
     ];
     for (forger, ratio) in forgers {

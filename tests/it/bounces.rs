@@ -16,6 +16,35 @@ fn says(story: Capture, by_server: bool, line: &str) -> Capture {
     story.told(from, to, &format!("{line}\r\n"))
 }
 
+/// The same, cut into pieces of so many bytes, a segment each; `from` numbers its first byte.
+fn cut(story: Capture, by_server: bool, line: &str, size: usize, from: u32) -> Capture {
+    let (client, server) = (format!("{CLIENT}:50000"), format!("{SERVER}:21"));
+    let (here, there) = if by_server { (&server, &client) } else { (&client, &server) };
+    let text = format!("{line}\r\n");
+    let pieces: Vec<&str> = (0..text.len()).step_by(size).map(|at| &text[at..text.len().min(at + size)]).collect();
+    let seqs = (from..).step_by(size);
+    pieces.into_iter().zip(seqs).fold(story, |story, (piece, seq)| story.told_at(here, there, seq, piece))
+}
+
+#[test]
+fn lines_in_pieces_explain_data_connections_and_give_a_bounce_away() {
+    for size in [1, 5, 11] {
+        let honest = (41_000_u16..41_012).fold(Capture::new(), |story, port| {
+            let line = format!("227 Entering Passive Mode ({})", numbers(SERVER, port));
+            let story = cut(story, true, &line, size, u32::from(port) * 100);
+            story.syn(&format!("{CLIENT}:{}", port - 5_000), &format!("{SERVER}:{port}")).refused()
+        });
+        assert_eq!(found_in(&honest), Vec::<Value>::new(), "pieces of {size}");
+        let bounce = [21, 25, 80, 443].into_iter().fold(Capture::new(), |story, port| {
+            let story = cut(story, false, &format!("PORT {}", numbers(TARGET, port)), size, u32::from(port) * 100);
+            story.syn(&format!("{SERVER}:{}", 30_000 + port), &format!("{TARGET}:{port}")).accepted().used(100 + port)
+        });
+        let begins = found_in(&bounce);
+        assert_eq!((begins.len(), &begins[0]["src_ip"]), (1, &SERVER.into()), "{begins:?}");
+        assert!(begins[0]["scan"]["reason"].as_str().unwrap().contains("a bounce"), "{begins:?}");
+    }
+}
+
 /// As FTP writes an address and a port.
 fn numbers(host: &str, port: u16) -> String {
     format!("{},{},{}", host.replace('.', ","), port >> 8, port & 0xff)

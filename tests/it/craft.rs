@@ -118,8 +118,13 @@ impl Capture {
 
     /// A segment of an established connection that says `text`.
     pub(crate) fn told(self, from: &str, to: &str, text: &str) -> Self {
+        self.told_at(from, to, 9, text)
+    }
+
+    /// The same with this sequence number.
+    pub(crate) fn told_at(self, from: &str, to: &str, seq: u32, text: &str) -> Self {
         let (from, to, flags) = (socket(from), socket(to), ACK | frame::PSH);
-        let segment = Segment { from, to, flags, seq: 9, ack: 9, payload: text.len() as u16 };
+        let segment = Segment { from, to, flags, seq, ack: 9, payload: text.len() as u16 };
         let mut bytes = segment.frame();
         let at = bytes.len() - text.len();
         bytes[at..].copy_from_slice(text.as_bytes());
@@ -143,6 +148,13 @@ impl Capture {
     pub(crate) fn ping(self, from: &str, to: &str) -> Self {
         let request = frame::ping(address(from), address(to));
         self.frame(request)
+    }
+
+    /// The host answers the echo request before.
+    pub(crate) fn pong(self) -> Self {
+        let Some(last) = self.frames.last() else { return self };
+        let reply = frame::pong(&last.bytes);
+        self.frame(reply)
     }
 
     /// An ARP request: `from` asks who has `to`.

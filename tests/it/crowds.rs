@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// All events about a story.
-fn events(story: &Capture) -> Vec<Value> {
+pub(crate) fn events(story: &Capture) -> Vec<Value> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("story.pcap");
     std::fs::write(&path, story.pcap()).unwrap();
@@ -54,13 +54,35 @@ fn clients_of_dead_services_and_data_connections_share_out_nothing() {
     assert_eq!(found_in(&crowd(100, |n| 40_000 + n)), Vec::<Value>::new(), "data connections");
 }
 
+/// So many sources with one refused door each of one host, so many seconds apart.
+fn lone(sources: u16, seconds: f64, port: impl Fn(u16) -> u16) -> Capture {
+    (0..sources).fold(Capture::new(), |story, n| {
+        let from = format!("10.{}.{}.7:40000", 1 + n / 250, 1 + n % 250);
+        story.syn(&from, &format!("10.0.0.1:{}", port(n))).refused().wait(seconds)
+    })
+}
+
+#[test]
+fn sources_with_one_door_each_are_one_scan_when_a_minute_has_many() {
+    let all = events(&lone(100, 0.5, |n| 1 + n * 3));
+    let phases: Vec<&Value> = all.iter().map(|e| &e["scan"]["phase"]).collect();
+    assert_eq!(phases, ["begin", "end"], "{all:#?}");
+    assert_eq!((&all[0]["scan"]["kind"], &all[0]["scan"]["sources"]["count"]), (&"distributed".into(), &32.into()));
+    assert_eq!((&all[1]["scan"]["sources"]["count"], &all[1]["scan"]["doors"]), (&100.into(), &100.into()));
+}
+
 #[test]
 fn lone_knocks_from_everywhere_are_background() {
-    let story = (0..600_u16).fold(Capture::new(), |story, n| {
-        let from = format!("10.{}.{}.7:40000", 1 + n / 250, 1 + n % 250);
-        story.syn(&from, &format!("10.0.0.1:{}", 1 + n)).refused().wait(0.2)
-    });
-    assert_eq!(found_in(&story), Vec::<Value>::new());
+    let popular = [23, 22, 80, 443, 445, 3389, 8080, 5555, 2323, 25];
+    innocent(&lone(600, 0.2, |n| popular[usize::from(n % 10)]), "what everybody looks for");
+    innocent(&lone(200, 10.0, |n| 1 + n), "so slow that the Internet does it");
+    innocent(&lone(2_000, 0.001, |n| n.wrapping_mul(40_503)), "a flood to ports by chance");
+    innocent(&lone(600, 0.1, |n| 40_000 + n), "peers of one who is gone");
+}
+
+/// Nobody is found in it.
+fn innocent(story: &Capture, who: &str) {
+    assert_eq!(found_in(story), Vec::<Value>::new(), "{who}");
 }
 
 /// Forged scanners, three null probes each, so many; and one who resets the door that is open.

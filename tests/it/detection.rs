@@ -210,3 +210,39 @@ fn who_scans_his_own_machine_to_try_it_out_sees_it() {
     let begins = found_in(&story);
     assert!(begins.iter().any(|begin| begin["src_ip"] == "127.0.0.1"), "{begins:?}");
 }
+
+/// Twenty hosts are pinged, so far apart, of which every fifth is silent.
+fn pinged(story: Capture, apart: u8) -> Capture {
+    (0..20).fold(story, |story, n| {
+        let story = story.ping("10.0.0.2", &format!("10.0.{}.{}", n / 4 * (apart / 8), 10 + n * (apart % 8)));
+        if n % 5 == 0 { story.wait(1.1) } else { story.pong() }
+    })
+}
+
+#[test]
+fn who_pings_a_row_of_hosts_once_makes_a_list_however_few_are_silent() {
+    let [begin] = &found_in(&pinged(Capture::new(), 1))[..] else { panic!("not one scan") };
+    assert_eq!((&begin["src_ip"], &begin["scan"]["technique"]), (&"10.0.0.2".into(), &"icmp-echo".into()));
+    let rounds = (0..4).fold(Capture::new(), |story, _| pinged(story, 1).wait(60.0));
+    assert_eq!(found_in(&rounds), Vec::<Value>::new(), "who watches over them comes round again, to the dead, too");
+    assert_eq!(found_in(&pinged(Capture::new(), 9)), Vec::<Value>::new(), "hosts here and there");
+}
+
+#[test]
+fn bare_acks_at_one_port_of_many_hosts_are_a_sweep_and_those_of_one_who_was_asleep_are_not() {
+    let resets = |port: fn(u16) -> u16, number: fn(u32) -> u32| {
+        (1..=8_u16).fold(Capture::new(), |story, n| {
+            let (from, to) =
+                (format!("10.0.{n}.9:80").parse().unwrap(), format!("10.0.0.2:{}", port(n)).parse().unwrap());
+            let flags = frame::RST;
+            story.frame(frame::Segment { from, to, flags, seq: number(u32::from(n)), ack: 0, payload: 0 }.frame())
+        })
+    };
+    let begins = found_in(&resets(|_| 40_000, |_| 77_777));
+    assert_eq!((begins.len(), &begins[0]["src_ip"]), (1, &"10.0.0.2".into()), "{begins:?}");
+    assert_eq!(
+        (&begins[0]["scan"]["technique"], &begins[0]["scan"]["kind"]),
+        (&"tcp-ack".into(), &"horizontal".into())
+    );
+    assert_eq!(found_in(&resets(|n| 40_000 + n, |n| n * 77_777)), Vec::<Value>::new(), "asleep");
+}

@@ -56,6 +56,33 @@ fn all_recordings_in_one_run_give_the_same_events_for_any_shards_and_batches() {
     assert!(events.lines().count() > 10, "nothing was compared: {events}");
 }
 
+/// A network whose addresses take turns, sources with one door each, a bounce whose lines come byte by byte.
+fn of_many_cells() -> Capture {
+    let story = (1..=60_u16).fold(Capture::new(), |story, n| {
+        let story = story.syn(&format!("[2001:db8:1:2::{n:x}]:40000"), &format!("[fd00::1]:{n}")).refused();
+        let story = story.syn(&format!("[2001:db8:2:{n:x}::1]:40000"), &format!("[fd00::2]:{n}")).refused();
+        story.syn(&format!("10.{n}.0.9:40000"), &format!("10.0.0.1:{n}")).refused()
+    });
+    (0..6_u32).fold(story, |story, n| {
+        let line = format!("PORT 10,0,0,7,0,{}\r\n", 20 + n);
+        let said = line.char_indices().fold(story, |story, (at, letter)| {
+            story.told_at("10.0.0.2:50000", "10.0.0.9:21", 100 * n + at as u32, &letter.to_string())
+        });
+        said.syn("10.0.0.9:20", &format!("10.0.0.7:{}", 20 + n)).accepted().used(100 + n as u16)
+    })
+}
+
+#[test]
+fn what_takes_many_cells_or_segments_gives_the_same_events_for_any_shards_and_batches() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("story.pcap");
+    std::fs::write(&path, of_many_cells().pcap()).unwrap();
+    let all = same_for_any_sharing(&path).unwrap();
+    for words in ["2001:db8:1:2::/64 in turn", "2001:db8:2::/48 in turn", "share out the doors", "a bounce"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+}
+
 /// What each packet of random traffic is, with numbers small enough that they meet.
 #[derive(Clone, Debug)]
 struct Act {

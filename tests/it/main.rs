@@ -26,6 +26,8 @@ mod blind;
 mod bounces;
 // What only the targets' side shows: distributed scans, storms, floods.
 mod crowds;
+// One source under all the addresses of its network.
+mod rotation;
 // The right ones are named and nobody else.
 mod detection;
 // Fragments hide nothing, whatever is done to them.

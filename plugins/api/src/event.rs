@@ -180,6 +180,9 @@ pub struct Scan {
     pub found: Vec<String>,
     /// Who took part.
     pub sources: Counted<IpAddr>,
+    /// The IPv6 network whose addresses the source takes in turn, `2001:db8:1:2::/64`: then there is no one `src_ip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// Of kind `decoy`: who it probably was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoy: Option<Decoy>,

@@ -52,7 +52,7 @@ fn v6(last: u16) -> IpAddr {
 pub fn sample_events() -> Vec<Event> {
     let mut events: Vec<Event> = TECHNIQUES.into_iter().map(plain).collect();
     events.extend([sweep(), block(), distributed(), decoy(), unnamed_decoy(), ipv6(), inside(), estimated()]);
-    events.extend([one_sided(), tunnelled(), storm(), flood_of_lines(), hostile_text(), overlap()]);
+    events.extend([one_sided(), tunnelled(), storm(), flood_of_lines(), hostile_text(), overlap(), rotating()]);
     // Each a second after the one before, so that times and ids are theirs alone.
     for (number, event) in (1..).zip(&mut events) {
         let later = number * 1_000 * MILLISECOND;
@@ -95,6 +95,7 @@ fn plain((technique, proto, flags): (&str, Option<&str>, Option<&str>)) -> Event
         },
         found: Vec::new(),
         sources: counted(&[SCANNER]),
+        prefix: None,
         decoy: None,
         flags: flags.map(Into::into),
         ttl: Some(Span { min: 51, max: 51 }),
@@ -220,6 +221,23 @@ fn distributed() -> Event {
         scan.ttl = Some(Span { min: 44, max: 58 });
         scan.source_ports = Some(Span { min: 33_579, max: 62_462 });
         scan.reason = "5 sources tried 20 doors each, none of them twice".into();
+    })
+}
+
+/// A scan by a source that takes the addresses of its network in turn.
+fn rotating() -> Event {
+    syn(|event, scan| {
+        let source = |last| IpAddr::from([0x2001, 0xdb8, 1, 2, 0x9c3f, 7, 8, last]);
+        (event.src_ip, event.src_port) = (None, None);
+        event.dest_ip = Some(IpAddr::from([0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1]));
+        (scan.phase, scan.rev) = (Phase::End, 2);
+        (scan.packets, scan.doors, scan.answers.closed) = (40, 40, 40);
+        scan.targets = counted(&event.dest_ip.into_iter().collect::<Vec<_>>());
+        scan.ports = Some(Ports { count: 40, ranges: Some("1-40".into()), ..ports(&[1, 2, 3, 4], "") });
+        scan.sources = Counted { count: 40, ..counted(&[1, 2, 3].map(source)) };
+        scan.prefix = Some("2001:db8:1:2::/64".into());
+        scan.reason =
+            "40 addresses of 2001:db8:1:2::/64 in turn, few doors each; 40 of 40 first contacts refused in 40 s".into();
     })
 }
 

@@ -162,6 +162,12 @@ fn by_judgement(story: &Story, witness: &Witness) -> Answer {
             format!("Found, and told of with others: they share out the doors of {target}."),
         );
     }
+    if let Some((network, bits)) = story.hearing.as_ref().and_then(|hearing| hearing.network) {
+        return answer(
+            "told-with-others",
+            format!("Found, and told of with others: addresses of {network}/{bits} take turns, few doors each."),
+        );
+    }
     if story.hearing.as_ref().is_some_and(|hearing| hearing.folded) {
         let words =
             "Found, and told of with others in a storm: more scans than can be told, from sources that may be forged.";

@@ -75,7 +75,16 @@ fn push_scan(event: &Event, scan: &Scan, look: &Look, into: &mut String) {
     } else {
         push(into, format_args!("{severity}{padding}"));
     }
-    push_ends(source(event, scan), event.dest_ip.or_else(|| first(&scan.targets)), into);
+    let target = event.dest_ip.or_else(|| first(&scan.targets));
+    match &scan.prefix {
+        // No one address is the scanner.
+        Some(prefix) => {
+            visible::push_word(prefix, into);
+            into.push_str(" -> ");
+            push_target(target, into);
+        }
+        None => push_ends(source(event, scan), target, into),
+    }
     if scan.targets.count > 1 {
         push(into, format_args!(" and {}{} more", about(&scan.targets), scan.targets.count - 1));
     }
@@ -95,6 +104,10 @@ fn push_ends(source: Option<IpAddr>, target: Option<IpAddr>, into: &mut String) 
         Some(source) => push(into, format_args!("{source} -> ")),
         None => into.push_str("- -> "),
     }
+    push_target(target, into);
+}
+
+fn push_target(target: Option<IpAddr>, into: &mut String) {
     match target {
         Some(target) => push(into, format_args!("{target}")),
         None => into.push('-'),
@@ -405,7 +418,8 @@ mod tests {
                 panic!("{text}")
             };
             let scan = event.scan.as_ref().unwrap();
-            assert!(source == "-" || source.parse::<IpAddr>().is_ok(), "{text}");
+            let is_network = scan.prefix.as_deref() == Some(source);
+            assert!(source == "-" || is_network || source.parse::<IpAddr>().is_ok(), "{text}");
             assert!(arrow == "->" && target.parse::<IpAddr>().is_ok(), "{text}");
             assert_eq!((kind, technique), (super::kind(scan.kind), scan.technique.as_str()));
             assert_eq!((trust, id), (super::trust(scan.trust), &scan.id[..8]));

@@ -13,7 +13,7 @@ use tripline_plugin::{ConfigError, Event};
 use super::visible;
 
 /// Every field, in the order of `docs/events.md`. A test holds them to the schema.
-pub(super) const FIELDS: [&str; 68] = [
+pub(super) const FIELDS: [&str; 69] = [
     "timestamp",
     "event_type",
     "host",
@@ -62,6 +62,7 @@ pub(super) const FIELDS: [&str; 68] = [
     "scan.sources.count",
     "scan.sources.exact",
     "scan.sources.sample",
+    "scan.prefix",
     "scan.decoy.likely_source",
     "scan.decoy.reason",
     "scan.flags",

@@ -82,6 +82,7 @@ fn scan_event(entry: &Entry, decided_by: &Observation) -> Event {
         ports: Some(Ports { count: ports, exact: true, sample: entry.ports().to_vec(), ranges: None }),
         found: Vec::new(),
         sources: Counted { count: 1, exact: true, sample: vec![source] },
+        prefix: None,
         decoy: None,
         flags: Some(entry.flags()),
         ttl: Some(entry.ttl),

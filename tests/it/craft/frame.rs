@@ -104,6 +104,17 @@ pub(crate) fn ping(from: IpAddr, to: IpAddr) -> Vec<u8> {
     ip(from, to, IpNextHeaderProtocols::Icmp, &bytes)
 }
 
+/// The answer to an echo request over IPv4.
+pub(crate) fn pong(request: &[u8]) -> Vec<u8> {
+    let asked = ipv4::Ipv4Packet::new(&request[ETHERNET..]).unwrap();
+    let mut bytes = asked.payload().to_vec();
+    let mut header = icmp::MutableIcmpPacket::new(&mut bytes).unwrap();
+    header.set_icmp_type(icmp::IcmpTypes::EchoReply);
+    let sum = icmp::checksum(&header.to_immutable());
+    header.set_checksum(sum);
+    ip(asked.get_destination().into(), asked.get_source().into(), IpNextHeaderProtocols::Icmp, &bytes)
+}
+
 /// What the target of an IPv4 frame says when nobody listens on its port: the frame's
 /// IP header and the eight bytes behind it, quoted.
 pub(crate) fn port_unreachable(frame: &[u8]) -> Vec<u8> {
