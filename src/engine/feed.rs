@@ -7,10 +7,11 @@
 
 use std::{
     collections::VecDeque,
+    hint::spin_loop,
     mem::take,
     path::Path,
     slice::IterMut,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
 };
 
 use crate::{
@@ -135,6 +136,9 @@ impl<'a> Feed<'a> {
     }
 }
 
+/// So often somebody looks whether it is his turn before he falls asleep: some tens of microseconds, in which a batch is read.
+const PATIENCE: u32 = 2_000;
+
 /// Where workers get their batches in a round.
 pub(super) struct Desk<'a, 'f> {
     counter: Mutex<Counter<'a, 'f>>,
@@ -176,8 +180,7 @@ impl<'a, 'f> Desk<'a, 'f> {
 
     /// The next slot, with its batch.
     fn next(&self, buffer: &mut Vec<u8>) -> Option<&'a mut Slot> {
-        // The one who holds it reads, and waits for nobody but the source.
-        let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counter = self.turn();
         let slot = counter.slots.next()?;
         if !self.keep {
             slot.batch.bytes = take(buffer);
@@ -191,6 +194,19 @@ impl<'a, 'f> Desk<'a, 'f> {
             prepare(filter, &slot.batch, &mut counter.feed.notes);
         }
         Some(slot)
+    }
+
+    /// Waits for its turn at the counter. Who is there reads, and waits for nobody but the source: mostly for no longer than it
+    /// would take to fall asleep and be woken again.
+    fn turn(&self) -> MutexGuard<'_, Counter<'a, 'f>> {
+        for _ in 0..PATIENCE {
+            match self.counter.try_lock() {
+                Ok(counter) => return counter,
+                Err(TryLockError::Poisoned(counter)) => return counter.into_inner(),
+                Err(TryLockError::WouldBlock) => spin_loop(),
+            }
+        }
+        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many slots were given out.
