@@ -8,7 +8,7 @@
 use crate::{
     cells::{
         Cell, LATER, Moment, PROVEN, RETRY, WINDOW,
-        contacts::{Door, Found, State},
+        contacts::{Contact, Door, Found, State},
         deadlines::Awaited,
         is_nobody, is_silly,
         knock::{After, Knock},
@@ -133,20 +133,7 @@ impl Cell {
             }
             None => return State::Pending,
         };
-        contact.first = o.stamp;
-        contact.echo = echo_of(o, technique);
-        contact.isn = match technique {
-            Technique::Arp => tail(o.mac),
-            technique if technique.is_tcp() => o.tcp_seq,
-            _ => contact.echo,
-        };
-        contact.src_port = o.src_port;
-        contact.technique = technique;
-        contact.flags = o.flags;
-        contact.ttl = o.ttl;
-        contact.tos = o.tos;
-        contact.marks = o.marks.with_sign(fingerprint::sign(o));
-        contact.marks.set(before);
+        fill_in(&mut contact, o, technique, before);
         self.senders.note(o);
         let slot = contact.slot;
         self.witnesses.tell(o.src, |w| w.knocked(Knock::of(&contact)));
@@ -232,4 +219,22 @@ impl Cell {
         }
         false
     }
+}
+
+/// What a first contact knows of its probe; `before`: what was known of the door.
+fn fill_in(contact: &mut Contact, o: &Observation, technique: Technique, before: Marks) {
+    contact.first = o.stamp;
+    contact.echo = echo_of(o, technique);
+    contact.isn = match technique {
+        Technique::Arp => tail(o.mac),
+        technique if technique.is_tcp() => o.tcp_seq,
+        _ => contact.echo,
+    };
+    contact.src_port = o.src_port;
+    contact.technique = technique;
+    contact.flags = o.flags;
+    contact.ttl = o.ttl;
+    contact.tos = o.tos;
+    contact.marks = o.marks.with_sign(fingerprint::sign(o));
+    contact.marks.set(before);
 }
