@@ -1,6 +1,6 @@
-//! Whose evidence a packet is: from pieces in order to cells in parallel.
+//! Whose evidence a packet is: from batches in order to cells in parallel.
 //!
-//! In: the observations of each piece. Out: the same, sorted by the 256 cells that own them.
+//! In: the observations of each batch. Out: the same, sorted by the 256 cells that own them.
 //! Cells are fixed; a shard is the set of cells that one worker runs, so `--shards` changes
 //! nothing but the speed. Must not know what cells do with what they get.
 //! Read next: `hash.rs` (which cell), `scatter.rs` (the sort), `pool.rs` (the workers), then `cells`.

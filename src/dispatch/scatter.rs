@@ -1,6 +1,6 @@
-//! Sorts a piece's observations by the cells that own them.
+//! Sorts a batch's observations by the cells that own them.
 //!
-//! In: the observations of one piece, in order. Out: for each cell the leads to its own,
+//! In: the observations of one batch, in order. Out: for each cell the leads to its own,
 //! in the same order. Each packet goes to the cells of its ends (`owner.rs`). A lead carries its
 //! errand: most evidence belongs to honest traffic on doors that are known, and the cell then need not
 //! even fetch the observation. Buffers are reused: nothing is allocated once they have grown.
@@ -61,7 +61,7 @@ pub struct Sighting<'a> {
     /// The keyed hash of its errand: two packets of one errand within seconds of each other say the same, once
     /// the door is known. 0 where each may be news.
     pub errand: u64,
-    /// [`Scattered::tunnels`] of its piece.
+    /// [`Scattered::tunnels`] of its batch.
     pub tunnels: &'a [(u64, Tunnel)],
 }
 
@@ -78,7 +78,7 @@ impl Sighting<'_> {
     }
 }
 
-/// A piece's observations, and who owns which.
+/// A batch's observations, and who owns which.
 #[derive(Debug)]
 pub struct Scattered {
     /// In the order of the packets.
@@ -134,7 +134,7 @@ impl Scattered {
         if let Some(end) = self.starts.last_mut() {
             *end = total;
         }
-        // What is left of larger pieces before is behind the last cell's: nobody looks there.
+        // What is left of larger batches before is behind the last cell's: nobody looks there.
         if self.leads.len() < self.unsorted.len() {
             self.leads.resize(self.unsorted.len(), Lead::default());
         }
@@ -148,7 +148,7 @@ impl Scattered {
         }
     }
 
-    /// Whether a cell owns nothing of the piece.
+    /// Whether a cell owns nothing of the batch.
     #[must_use]
     pub fn is_empty(&self, cell: usize) -> bool {
         self.starts.get(cell) == self.starts.get(cell + 1)
@@ -161,7 +161,7 @@ impl Scattered {
         begin(cells.end).saturating_sub(begin(cells.start))
     }
 
-    /// Leads to what one cell owns of the piece, in order.
+    /// Leads to what one cell owns of the batch, in order.
     #[must_use]
     pub fn leads(&self, cell: usize) -> &[Lead] {
         let range = match self.starts.get(cell..=cell + 1) {
@@ -180,7 +180,7 @@ impl Scattered {
         Some(Sighting { observation, role, errand, tunnels: &self.tunnels })
     }
 
-    /// What one cell owns of the piece, in order.
+    /// What one cell owns of the batch, in order.
     pub fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
         self.leads(cell).iter().filter_map(|lead| self.sighting(lead))
     }

@@ -50,7 +50,7 @@ fn tunnel_of(frame: &Frame<'_>, packet: &Packet) -> Option<Tunnel> {
 pub struct Work {
     /// The evidence, and who owns it.
     scattered: Scattered,
-    /// What was put together of fragments, apart: most pieces have none, and those need not be sorted again.
+    /// What was put together of fragments, apart: most batches have none, and those need not be sorted again.
     rebuilt: Scattered,
     /// What this slot has counted in all batches so far.
     pub counts: Counts,
