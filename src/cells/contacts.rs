@@ -179,7 +179,8 @@ fn worth(state: State, last: u32) -> u32 {
         State::Closed | State::Unreachable => 8 * HOUR,
         State::Pending => 24 * HOUR,
     };
-    last.saturating_add(deserves)
+    // With room for the bits of a way: that is the year 2242.
+    last.saturating_add(deserves).min(u32::MAX >> WAYS.trailing_zeros())
 }
 
 /// The window of the errands that a time lies in.
@@ -200,7 +201,7 @@ pub struct Slot(u32);
 struct Head {
     /// Of the hashes of their doors; 0 where there is none.
     tags: [u16; WAYS],
-    /// Until when each deserves its place; 0 where there is none.
+    /// Until when each deserves its place, and in the lowest bits which it is: the smallest of all says both. 0 where there is none.
     worths: [u32; WAYS],
 }
 
@@ -217,7 +218,7 @@ impl Head {
     #[inline]
     fn least(&self) -> usize {
         let least = self.worths.iter().fold(u32::MAX, |least, worth| least.min(*worth));
-        self.worths.iter().position(|worth| *worth == least).unwrap_or(0)
+        if least == 0 { self.worths.iter().position(|worth| *worth == 0).unwrap_or(0) } else { least as usize % WAYS }
     }
 }
 
@@ -255,7 +256,7 @@ impl Held<'_> {
     #[inline]
     pub fn turn(&mut self, state: State) {
         self.contact.state = state;
-        *self.worth = worth(state, self.contact.last);
+        *self.worth = worth(state, self.contact.last) << WAYS.trailing_zeros() | self.slot.0 % WAYS as u32;
     }
 }
 

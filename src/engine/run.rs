@@ -186,7 +186,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
             standing!().write(checkpoints, [&fresh, &decoded], sink);
         }
         let (hold, clock) = (due.is_some() || decoded.ends_in_silence(), decoded.clock);
-        let slots = fresh.open(if hold { 0 } else { plan.batches });
+        let slots = fresh.open(if hold { 0 } else { front.room(plan.batches) });
         let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some());
         pool.scope(|jobs| {
             let (desk, decoded) = (&desk, &decoded);
@@ -273,13 +273,23 @@ struct Front {
     now: Time,
     /// Frames that the capture has lost so far.
     lost: u64,
+    /// Reports of the last round.
+    reported: usize,
 }
+
+/// So many reports of a round, of a KiB and more each, make the next one smaller: they are beside the budget until correlate has them.
+const MANY: usize = 2_048;
 
 impl Front {
     fn new(plan: &Plan, key: &Key) -> Self {
         let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
-        let (locator, findings, now, lost) = Default::default();
-        Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost }
+        let (locator, findings, now, lost, reported) = Default::default();
+        Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost, reported }
+    }
+
+    /// How many of so many batches the next round should have.
+    fn room(&self, batches: usize) -> usize {
+        if self.reported > MANY { batches.div_ceil(4) } else { batches }
     }
 
     /// Counts the packets of those whose story is to be told. Who appears for the first time is watched from this batch on,
@@ -309,14 +319,19 @@ impl Front {
     ) {
         self.now = now;
         self.correlate.take_heard(heard);
-        cells.for_each(|cell| self.correlate.take(cell.reports()));
+        self.reported = 0;
+        for cell in cells {
+            let reports = cell.reports();
+            self.reported += reports.len();
+            self.correlate.take(reports);
+        }
         self.findings.extend(references);
     }
 
     /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large. `over`: no
     /// more will come.
     fn deliver(&mut self, sink: &mut dyn Sink, over: bool) {
-        let Self { correlate, locator, findings, now, lost } = self;
+        let Self { correlate, locator, findings, now, lost, reported: _ } = self;
         let mut hand = |Finding { seq, mut event, .. }: Finding, has_end: bool| {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());
