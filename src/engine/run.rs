@@ -140,7 +140,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let known = found.as_mut().map(|found| standing::begin(found, &mut totals)).transpose()?;
     let seed = known.or(plan.key).unwrap_or_else(|| feed.make_seed(sink));
     let key = Key::new(seed);
-    let mut cells = plan.cells(&key);
+    let mut cells = plan.cells(&pool, &key);
     let mut front = Front::new(&plan, &key);
     let mut references = plan.references;
     let mut defragmenter = Defragmenter::new(Limits::default()).following(plan.reassembly);
@@ -363,9 +363,18 @@ impl Front {
 
 impl Plan {
     /// All cells, or none when only reference presets were asked for.
-    fn cells(&self, key: &Key) -> Vec<Cell> {
+    /// The workers make them, for that is to fill all of the tables once.
+    fn cells(&self, pool: &Pool, key: &Key) -> Vec<Cell> {
         let Some(thresholds) = &self.thresholds else { return Vec::new() };
         let thresholds = Arc::new(thresholds.clone());
-        (0..CELLS).map(|_| Cell::new(self.memory, key.clone(), Arc::clone(&thresholds))).collect()
+        let mut cells: Vec<Option<Cell>> = (0..CELLS).map(|_| None).collect();
+        let memory = self.memory;
+        let new = || Cell::new(memory, key.clone(), Arc::clone(&thresholds));
+        pool.scope(|jobs| {
+            for part in cells.chunks_mut(CELLS / 16) {
+                jobs.spawn(|| part.iter_mut().for_each(|cell| *cell = Some(new())));
+            }
+        });
+        cells.into_iter().flatten().collect()
     }
 }
