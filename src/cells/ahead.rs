@@ -17,7 +17,7 @@ use crate::{
         contacts::{Door, Place},
         near::bring,
         outcome::{UDP, answer, door_of},
-        settled::Word,
+        settled::Asked,
         technique::{ACK, RST, Technique, probes},
     },
     decode::{Kind, Observation},
@@ -98,6 +98,7 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
 /// The packets whose errands are not settled.
 fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
     let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
+    let mut asked = Asked::new();
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
     for n in 0..cells.len() {
         cells.get(n + 1).into_iter().for_each(|next| next.settled.bring());
@@ -105,15 +106,13 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
         cell.settled.trust();
         let mut place = 0;
         evidence.each(first + n, |lead| {
-            let word = cell.settled.look(lead.errand);
-            if word != Word::Settled
+            if !cell.settled.holds(lead.errand)
                 && let Some(sighting) = evidence.sighting(&lead)
             {
-                let first = word == Word::Unknown;
+                let first = asked.is_new(lead.errand);
                 if first {
                     bring(sighting.observation);
                     bring(&sighting.observation.telltale);
-                    cell.settled.ask(lead.errand);
                 }
                 open.push(Open { sighting, place, cell: lead.cell, first });
             }

@@ -160,7 +160,8 @@ impl Contact {
     /// Whether packets of its errands may have been settled in the window of `now`.
     #[must_use]
     pub fn may_be_settled(&self, now: Time) -> bool {
-        self.last == window(now) && (self.state.is_answered() || self.state == State::Incoming)
+        let settles = self.state.is_answered() || matches!(self.state, State::Incoming | State::Claimed);
+        self.last == window(now) && settles
     }
 }
 

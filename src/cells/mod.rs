@@ -12,6 +12,8 @@
 
 mod ahead;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod behaviour;
 pub mod contacts;
 pub mod copies;
@@ -226,6 +228,7 @@ impl Cell {
         if self.settled.holds(errand) {
             return;
         }
+        self.settled.advance(o.clock);
         self.advance(o.clock);
         self.paths.note(&self.key, &sighting);
         if self.copies.holds(&self.key, o) {
