@@ -3,7 +3,8 @@
 //! In: how many workers; jobs that share nothing mutable. Out: when all are done.
 //! A pool of its own, never the global one, with named threads. With one worker there is no
 //! pool at all: the jobs run where they are given, which wins on small boxes.
-//! Nothing in here may block, lock or send to a bounded channel (rayon #779, #1269: that deadlocks).
+//! Nothing in here may send to a bounded channel or wait for another job (rayon #779, #1269: that deadlocks). A lock may be held
+//! by a job that runs, while it waits for nothing but the source (`engine/feed.rs`).
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 

@@ -146,6 +146,8 @@ pub(super) struct Desk<'a, 'f> {
     wanted: Wanted<'a>,
     /// Somebody needs the bytes of the round's batches later.
     keep: bool,
+    /// The next batch may not be there yet: all else comes first.
+    may_wait: bool,
 }
 
 /// What only one worker at a time has in its hands.
@@ -163,12 +165,31 @@ impl<'a, 'f> Desk<'a, 'f> {
         wanted: Wanted<'a>,
         keep: bool,
     ) -> Self {
-        Self { counter: Mutex::new(Counter { feed, slots: slots.iter_mut(), given: 0 }), filter, wanted, keep }
+        // Of a wire there is one batch in a round, since it has to be waited for.
+        let may_wait = slots.len() == 1;
+        Self {
+            counter: Mutex::new(Counter { feed, slots: slots.iter_mut(), given: 0 }),
+            filter,
+            wanted,
+            keep,
+            may_wait,
+        }
     }
 
-    /// Works off batches until all slots are given out, or there are no more; their bytes go into `buffer`.
-    pub(super) fn work(&self, buffer: &mut Vec<u8>) {
-        while let Some(slot) = self.next(buffer) {
+    /// Works off batches until all slots are given out, or there are no more; their bytes go into `buffer`. While somebody else is at
+    /// the counter, and at the end, does what there is beside: `other` does some of it, and is false when there is nothing left.
+    pub(super) fn work(&self, buffer: &mut Vec<u8>, mut other: impl FnMut() -> bool) {
+        if self.may_wait {
+            while other() {}
+        }
+        loop {
+            let counter = match self.counter.try_lock() {
+                Ok(counter) => counter,
+                Err(TryLockError::Poisoned(counter)) => counter.into_inner(),
+                Err(TryLockError::WouldBlock) if other() => continue,
+                Err(TryLockError::WouldBlock) => self.turn(),
+            };
+            let Some(slot) = self.next(counter, buffer) else { break };
             // Who has this one waits for nobody.
             let filter = self.filter.map(|filter| filter.read().unwrap_or_else(PoisonError::into_inner));
             slot.work.digest(&slot.batch, self.wanted, filter.as_deref());
@@ -176,11 +197,11 @@ impl<'a, 'f> Desk<'a, 'f> {
                 *buffer = take(&mut slot.batch.bytes);
             }
         }
+        while other() {}
     }
 
     /// The next slot, with its batch.
-    fn next(&self, buffer: &mut Vec<u8>) -> Option<&'a mut Slot> {
-        let mut counter = self.turn();
+    fn next(&self, mut counter: MutexGuard<'_, Counter<'a, 'f>>, buffer: &mut Vec<u8>) -> Option<&'a mut Slot> {
         let slot = counter.slots.next()?;
         if !self.keep {
             slot.batch.bytes = take(buffer);

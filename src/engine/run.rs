@@ -12,7 +12,7 @@ use std::{
     io,
     mem::{swap, take},
     path::Path,
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use standing::Standing;
@@ -188,14 +188,16 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         let (hold, clock) = (due.is_some() || decoded.ends_in_silence(), decoded.clock);
         let slots = fresh.open(if hold { 0 } else { front.room(plan.batches) });
         let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some());
+        let together = cells.len().div_ceil(plan.shards * 8).max(1);
+        let parts = Mutex::new(cells.chunks_mut(together).zip((0..).step_by(together)));
         pool.scope(|jobs| {
-            let (desk, decoded) = (&desk, &decoded);
-            let together = cells.len().div_ceil(plan.shards * 4).max(1);
-            for (n, part) in cells.chunks_mut(together).enumerate() {
-                jobs.spawn(move || cells::see(part, n * together, decoded, clock.now()));
-            }
+            let (desk, decoded, parts) = (&desk, &decoded, &parts);
+            let see = move || {
+                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+                part.map(|(cells, first)| cells::see(cells, first, decoded, clock.now())).is_some()
+            };
             for buffer in &mut buffers {
-                jobs.spawn(move || desk.work(buffer));
+                jobs.spawn(move || desk.work(buffer, see));
             }
             if let Some(follow) = &mut follow {
                 follow.read(decoded, filter.as_ref(), sink);
