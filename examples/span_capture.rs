@@ -435,7 +435,7 @@ mod tests {
         let (mut batch, mut count) = (Batch::default(), 0);
         loop {
             match archive.pull(&mut batch) {
-                Pull::Filled => {}
+                Pull::Filled | Pull::Idle => {}
                 Pull::End => return count,
                 pull => panic!("{pull:?}"),
             }

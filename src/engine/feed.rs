@@ -9,9 +9,11 @@ use std::{
     collections::VecDeque,
     hint::spin_loop,
     mem::take,
+    num::NonZero,
     path::Path,
     slice::IterMut,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
+    thread,
 };
 
 use crate::{
@@ -45,6 +47,8 @@ pub(super) struct Feed<'a> {
     notes: Vec<Note>,
     /// Bytes used up and frames read that the sink has not been told of.
     progress: (u64, u64),
+    /// Nothing comes just now: what was read shall not wait for more.
+    silent: bool,
 }
 
 impl<'a> Feed<'a> {
@@ -59,6 +63,7 @@ impl<'a> Feed<'a> {
             consumed: 0,
             notes: Vec::new(),
             progress: (0, 0),
+            silent: false,
         }
     }
 
@@ -82,7 +87,7 @@ impl<'a> Feed<'a> {
         if self.ended || self.stopped {
             return false;
         }
-        batch.consumed = 0;
+        (batch.consumed, self.silent) = (0, false);
         let pull = self.source.pull(batch);
         self.consumed += batch.consumed;
         self.progress.0 += batch.consumed;
@@ -93,7 +98,8 @@ impl<'a> Feed<'a> {
                 return true;
             }
             Pull::Trouble(trouble) => self.notes.push(Note::Trouble(trouble)),
-            Pull::Idle => {}
+            // Where something was used up it was frames that are left out.
+            Pull::Idle => self.silent = batch.consumed == 0,
             Pull::End => self.ended = true,
         }
         // On a wire time has gone on, which the stages are to know; of all else there is nothing to see.
@@ -139,6 +145,12 @@ impl<'a> Feed<'a> {
 /// So often somebody looks whether it is his turn before he falls asleep: some tens of microseconds, in which a batch is read.
 const PATIENCE: u32 = 2_000;
 
+/// How often one of so many workers looks. With more of them than cores whoever is at the counter may need the core of who looks.
+pub(super) fn patience(workers: usize) -> u32 {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if workers <= cores { PATIENCE } else { 0 }
+}
+
 /// Where workers get their batches in a round.
 pub(super) struct Desk<'a, 'f> {
     counter: Mutex<Counter<'a, 'f>>,
@@ -148,6 +160,7 @@ pub(super) struct Desk<'a, 'f> {
     keep: bool,
     /// The next batch may not be there yet: all else comes first.
     may_wait: bool,
+    patience: u32,
 }
 
 /// What only one worker at a time has in its hands.
@@ -167,13 +180,13 @@ impl<'a, 'f> Desk<'a, 'f> {
     ) -> Self {
         // Of a wire there is one batch in a round, since it has to be waited for.
         let may_wait = slots.len() == 1;
-        Self {
-            counter: Mutex::new(Counter { feed, slots: slots.iter_mut(), given: 0 }),
-            filter,
-            wanted,
-            keep,
-            may_wait,
-        }
+        let counter = Mutex::new(Counter { feed, slots: slots.iter_mut(), given: 0 });
+        Self { counter, filter, wanted, keep, may_wait, patience: PATIENCE }
+    }
+
+    /// Whose workers look so often whether it is their turn.
+    pub(super) fn with_patience(self, patience: u32) -> Self {
+        Self { patience, ..self }
     }
 
     /// Works off batches until all slots are given out, or there are no more; their bytes go into `buffer`. While somebody else is at
@@ -211,6 +224,9 @@ impl<'a, 'f> Desk<'a, 'f> {
             return None;
         }
         counter.given += 1;
+        if counter.feed.silent {
+            counter.slots = IterMut::default();
+        }
         if let Some(filter) = self.filter {
             prepare(filter, &slot.batch, &mut counter.feed.notes);
         }
@@ -220,7 +236,7 @@ impl<'a, 'f> Desk<'a, 'f> {
     /// Waits for its turn at the counter. Who is there reads, and waits for nobody but the source: mostly for no longer than it
     /// would take to fall asleep and be woken again.
     fn turn(&self) -> MutexGuard<'_, Counter<'a, 'f>> {
-        for _ in 0..PATIENCE {
+        for _ in 0..self.patience {
             match self.counter.try_lock() {
                 Ok(counter) => return counter,
                 Err(TryLockError::Poisoned(counter)) => return counter.into_inner(),

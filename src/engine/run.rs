@@ -27,7 +27,7 @@ use crate::{
     engine::{
         checkpoint::Checkpoints,
         counts::Counts,
-        feed::{Desk, Feed},
+        feed::{Desk, Feed, patience},
         follow::Follow,
         locate::Locator,
         lot::{self, Lot, Wanted, Work},
@@ -159,6 +159,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let (mut fresh, mut decoded) = (Lot::default(), Lot::default());
     // One for each worker: it stays near its core.
     let mut buffers = vec![Vec::new(); plan.shards.max(1)];
+    let patience = patience(plan.shards);
     // All that a state holds. By name, since nothing here is one thing but while the loop stands still.
     macro_rules! standing {
         () => {
@@ -187,7 +188,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         }
         let (hold, clock) = (due.is_some() || decoded.ends_in_silence(), decoded.clock);
         let slots = fresh.open(if hold { 0 } else { front.room(plan.batches) });
-        let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some());
+        let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some()).with_patience(patience);
         let together = cells.len().div_ceil(plan.shards * 8).max(1);
         let parts = Mutex::new(cells.chunks_mut(together).zip((0..).step_by(together)));
         pool.scope(|jobs| {

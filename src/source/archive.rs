@@ -26,6 +26,7 @@ use super::{
     input::{Input, Unpack},
     merge::Merge,
     natural,
+    pipe::Pipe,
     reader::Reader,
     tail::last_stamp,
     turns::{Turn, Turns, Unpacking},
@@ -235,12 +236,20 @@ impl Capture {
     /// # Errors
     /// The operating system's reason, in words.
     pub(super) fn open(self, sizes: Sizes, unpack: Unpack) -> Result<Reader, String> {
+        let is_stream = matches!(self.way, Way::Stream(_));
         let (input, length): (Box<dyn Read + Send>, _) = match self.way {
             Way::File { length } => (Box::new(File::open(&self.path).map_err(|e| e.to_string())?), length),
             Way::Stream(stream) => (stream, 0),
             Way::Unreadable(reason) => return Err(reason),
         };
-        let input = Input::new(input, unpack).map_err(|e| e.to_string())?;
+        let input = match Input::new(input, unpack) {
+            // When it is read on its own: who merges has to wait for the next frame of each in any case.
+            Ok(Input::Plain(pipe)) if is_stream && matches!(unpack, Unpack::Ahead(_)) => {
+                Pipe::new(pipe).map(|pipe| Input::Plain(Box::new(pipe)))
+            }
+            input => input,
+        };
+        let input = input.map_err(|e| e.to_string())?;
         Ok(Reader::new(input, self.path, length, sizes))
     }
 

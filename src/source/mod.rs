@@ -28,6 +28,7 @@ mod need;
 mod packed;
 mod pcap;
 mod pcapng;
+mod pipe;
 #[cfg(test)]
 mod properties;
 mod raw;

@@ -198,6 +198,8 @@ impl Reader {
             room(bytes, filled + stride);
             let free = bytes.get_mut(filled..filled + stride).unwrap_or_default();
             match read_full(&mut self.input, free) {
+                // A silent pipe: what is here shall not wait for what is not.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break Stop::Full,
                 Err(error) => break Stop::Failed(error.to_string()),
                 Ok(0) => break self.end(part, need, bytes.get(at..filled).unwrap_or_default()),
                 Ok(more) => filled += more,

@@ -1,13 +1,21 @@
 //! The same input gives the same bytes: for any number of shards, any size of batch, and
 //! for one file or the same packets cut into ten. Whoever repeats a run can compare it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{captures, craft::Capture, program::tripline};
+use crate::{
+    captures,
+    craft::{Capture, file::Order},
+    program::{Run, tripline},
+};
 
 /// The events about these files, with more arguments.
 fn events(paths: &[PathBuf], more: &[&str]) -> String {
@@ -148,5 +156,108 @@ proptest! {
             parts.push(path);
         }
         prop_assert_eq!(without_places(&events(&parts, &[])), without_places(&alone));
+    }
+}
+
+/// Scans, clients and silences in turn; at every seventh packet a copy, as a span port shows it.
+fn busy() -> Capture {
+    let mut story = Capture::new();
+    for n in 0..500_u32 {
+        let (from, host) = (format!("10.0.9.{}:{}", 100 + n % 5, 20_000 + n), 10 + n * 7 % 19);
+        let to = format!("10.0.0.{host}:{}", 1 + n * 31 % 300);
+        story = match n % 9 {
+            0..=3 => story.syn(&from, &to).refused(),
+            4 => story.syn(&from, &format!("10.0.0.{host}:80")).accepted().used(1_400).wait(0.4),
+            5 => story.udp(&from, &to, 900).port_unreachable(),
+            6 => story.syn(&format!("20.0.{}.7:4000", n % 250), &to),
+            7 => story.syn("10.0.9.7:5000", &format!("10.0.0.{host}:80")).accepted().used(9).syn(&from, &to),
+            _ => story.ping(&format!("10.0.9.{}", 100 + n % 23), &format!("10.0.0.{host}")).wait(1.5),
+        };
+        if n % 7 == 0 {
+            let again = story.frames.last().unwrap().bytes.clone();
+            story = story.frame(again);
+        }
+    }
+    story
+}
+
+/// The story in an archive of every sort: a capture larger than a batch, many that are smaller, sections one behind the other, compressed ones,
+/// and in the midst of them three that cannot be read to their end.
+fn archive(folder: &Path) {
+    let parts = busy().cut_into(20);
+    let pcapng = |n: usize| parts[n].pcapng(if n % 2 == 0 { Order::Big } else { Order::Little });
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let all = |range: std::ops::Range<usize>| range.flat_map(pcapng).collect::<Vec<u8>>();
+    for n in 0..20 {
+        let (name, bytes) = match n {
+            0 => {
+                let mut large = Capture::new();
+                large.frames = parts[..5].iter().flat_map(|part| part.frames.clone()).collect();
+                ("large.pcap".into(), large.pcap())
+            }
+            1..=4 | 6..=7 => continue,
+            5 => ("sections.pcapng".into(), all(5..8)),
+            8 => ("cut.pcap".into(), parts[8].pcap()[..1_500].to_vec()),
+            9 | 13 => (format!("{n}.pcap.gz"), gzip(&parts[n].pcap())),
+            10 => ("cut.pcap.gz".into(), gzip(&parts[10].pcap()[..1_501])),
+            11 => (format!("{n}.pcapng.zst"), zstd::encode_all(&pcapng(n)[..], 3).unwrap()),
+            12 => {
+                let packed = zstd::encode_all(&parts[12].pcap()[..], 3).unwrap();
+                ("broken.zst".into(), packed[..packed.len() - 3].to_vec())
+            }
+            _ => (format!("{n}.pcapng"), pcapng(n)),
+        };
+        let bytes: Vec<u8> = bytes;
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn an_archive_of_every_sort_says_and_counts_the_same_for_any_shards_and_batches() {
+    let folder = TempDir::new().unwrap();
+    let here = |name: &str| folder.path().join(name).display().to_string();
+    fs::create_dir(here("archive")).unwrap();
+    archive(Path::new(&here("archive")));
+    fs::write(here("rules.toml"), "version = 1\n[detect]\ncopies = '2ms'\n").unwrap();
+    let read = |asked: &[&str], sharing: &[&str]| -> (Run, String) {
+        let (rules, summary, input) = (here("rules.toml"), here("summary.json"), here("archive"));
+        let own = ["read", "-q", "-f", "eve", "-r", &rules, "--summary", &summary, &input];
+        let run = tripline(own.iter().chain(asked).chain(sharing));
+        // Files that end too soon are in it, and neither a crash nor a clean end.
+        assert_eq!(run.status, Some(1), "{asked:?} {sharing:?}: {}", run.stderr);
+        (run, fs::read_to_string(summary).unwrap())
+    };
+    let sharings = [
+        &["--shards", "2"][..],
+        &["--shards", "7"],
+        &["--shards", "64"],
+        &["--shards", "1", "--batch", "1"],
+        &["--shards", "2", "--batch", "64KiB"],
+        &["--shards", "2", "--batch", "3MiB"],
+    ];
+    for asked in [
+        &[][..],
+        &["--memory", "1MiB", "-p", "tripline,scanlogd,zeek,trw"],
+        &["--filter", "tcp and not host 10.0.0.11"],
+        &["--since", "2026-11-22T12:00:20Z", "--until", "2026-11-22T12:01:30Z", "--processor", "probe-payload"],
+        &["--merge"],
+    ] {
+        let (alone, counted) = read(asked, &["--shards", "1"]);
+        assert!(alone.stdout.lines().count() > 5 && alone.stderr.lines().count() >= 3, "{asked:?}: {}", alone.stderr);
+        for sharing in sharings {
+            let (run, counts) = read(asked, sharing);
+            assert_eq!(run.stdout, alone.stdout, "{asked:?} {sharing:?}");
+            assert_eq!(run.stderr, alone.stderr, "{asked:?} {sharing:?}");
+            assert_eq!(counts, counted, "{asked:?} {sharing:?}");
+        }
+        if asked.is_empty() {
+            let at = |name: &str| alone.stderr.lines().position(|line| line.contains(name));
+            let troubles = [at("cut.pcap:"), at("cut.pcap.gz"), at("broken.zst")];
+            assert!(troubles.is_sorted() && troubles[0].is_some(), "in the order of the files: {}", alone.stderr);
+        }
     }
 }

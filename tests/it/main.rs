@@ -34,6 +34,8 @@ mod detection;
 mod fragments;
 // What a real kernel makes of fragments is what is made of them here.
 mod kernel;
+// Signals, silent pipes, files that shrink, very many files: how a run ends then.
+mod ends;
 // What a run leaves behind for later: summary and ledger.
 mod evidence;
 // The same input gives the same bytes, however the work is shared out.
