@@ -437,7 +437,7 @@ mod tests {
             match archive.pull(&mut batch) {
                 Pull::Filled | Pull::Idle => {}
                 Pull::End => return count,
-                pull => panic!("{pull:?}"),
+                Pull::Trouble(trouble) => panic!("{trouble:?}"),
             }
             for piece in &batch.pieces {
                 count += piece.frames;

@@ -118,7 +118,7 @@ fn told(cells: &mut [Cell], end: Time) -> Vec<String> {
 /// The packets of a story, numbered and timed; some come twice, some in a way of their own.
 fn packets(acts: &[(Act, u8)]) -> Vec<Observation> {
     let (mut now, mut all) = (Time(0), Vec::new());
-    for (act, more) in acts {
+    for &(act, more) in acts {
         let (wait, mut o) = packet(act);
         now = now.after(wait * 1_000_000 + 1_000_000);
         match more {
@@ -127,7 +127,7 @@ fn packets(acts: &[(Act, u8)]) -> Vec<Observation> {
             2 => o.marks.set(Marks::TUNNELLED),
             _ => {}
         }
-        for _ in 0..if *more >= 24 { 2 } else { 1 } {
+        for _ in 0..if more >= 24 { 2 } else { 1 } {
             all.push(Observation { stamp: now, clock: now, seq: all.len() as u64, ..o });
         }
     }

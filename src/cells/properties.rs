@@ -17,7 +17,7 @@ pub(super) fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 /// How many milliseconds pass before it, and what it is.
-pub(super) fn packet(&(from, to, source_port, port, what, wait): &Act) -> (i64, Observation) {
+pub(super) fn packet((from, to, source_port, port, what, wait): Act) -> (i64, Observation) {
     let ports = [53, 80, 123, 40_000, 40_001, 50_000];
     let from = (10 + from, ports[usize::from(source_port)]);
     let to = (10 + to, ports[usize::from(port)]);
@@ -43,7 +43,7 @@ pub(super) fn packet(&(from, to, source_port, port, what, wait): &Act) -> (i64, 
 }
 
 fn play(story: &mut Story, acts: &[Act]) {
-    for act in acts {
+    for &act in acts {
         let (wait, o) = packet(act);
         story.wait(wait).see(o);
     }

@@ -81,9 +81,7 @@ impl Cell {
                     let later = now.since(contact.first) >= LATER && !contact.marks.has(Marks::PERSISTED);
                     if state.is_answered() && later {
                         contact.marks.set(Marks::PERSISTED);
-                        if let Some(suspect) = self.suspects.get_mut(o.src) {
-                            suspect.revisit(technique);
-                        }
+                        self.suspects.revisit(o.src, technique);
                     }
                     return state;
                 }
@@ -93,9 +91,7 @@ impl Cell {
                     && !contact.marks.has(Marks::PERSISTED)
                 {
                     contact.marks.set(Marks::PERSISTED);
-                    if let Some(suspect) = self.suspects.get_mut(o.src) {
-                        suspect.revisit(technique);
-                    }
+                    self.suspects.revisit(o.src, technique);
                 }
                 let (echo, waited) = (echo_of(o, technique), o.stamp.since(contact.first).unsigned_abs());
                 let is_latest = !technique.is_tcp() || contact.isn != o.tcp_seq || contact.echo == echo;

@@ -613,6 +613,13 @@ impl Suspects {
         Self { index, slots: Vec::new(), free: Vec::new(), bytes: 0, budget, of_network, held: [0; RANKS], lost: 0 }
     }
 
+    /// A source has come back to a door, if it is a suspect.
+    pub fn revisit(&mut self, source: Address, technique: Technique) {
+        if let Some(suspect) = self.get_mut(source) {
+            suspect.revisit(technique);
+        }
+    }
+
     /// The suspect at an address.
     pub fn get_mut(&mut self, source: Address) -> Option<&mut Suspect> {
         let slot = *self.index.get(&source)?;

@@ -32,6 +32,7 @@ enum Note {
 }
 
 /// The source, and what was read of it to make the key.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else of it, and all can be true")]
 pub(super) struct Feed<'a> {
     pub(super) source: &'a mut dyn Source,
     held: VecDeque<Batch>,

@@ -185,7 +185,7 @@ fn busy() -> Capture {
 /// and in the midst of them three that cannot be read to their end.
 fn archive(folder: &Path) {
     let parts = busy().cut_into(20);
-    let pcapng = |n: usize| parts[n].pcapng(if n % 2 == 0 { Order::Big } else { Order::Little });
+    let pcapng = |n: usize| parts[n].pcapng(if n.is_multiple_of(2) { Order::Big } else { Order::Little });
     let gzip = |bytes: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(bytes).unwrap();
