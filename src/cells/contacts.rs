@@ -257,7 +257,8 @@ impl Held<'_> {
     #[inline]
     pub fn turn(&mut self, state: State) {
         self.contact.state = state;
-        *self.worth = worth(state, self.contact.last) << WAYS.trailing_zeros() | self.slot.0 % WAYS as u32;
+        let way = self.slot.0 % WAYS as u32;
+        *self.worth = (worth(state, self.contact.last) << WAYS.trailing_zeros()) | way;
     }
 }
 
