@@ -227,13 +227,11 @@ impl Sizes {
         Self { batch_bytes: 1 << 20, ..Self::default() }
     }
 
-    /// How many batches so many workers should have in a round. Four each let them finish together. Two MiB make up for waking them
-    /// (with two workers a tenth of the time, against one MiB), and keep what cells are given small when all of it is evidence.
+    /// How many batches so many workers should have in a round. Four each let them finish together; half a MiB each keeps what
+    /// cells are given small when all of it is evidence. Twice as much saved nothing, and took 6 MiB.
     #[must_use]
     pub fn round(workers: usize) -> usize {
-        const ENOUGH: usize = 16;
-        let each = |batches| batches * workers.clamp(1, 16);
-        each(8).min(ENOUGH).max(each(4))
+        4 * workers.clamp(1, 16)
     }
 
     /// `bytes` in a round: how much at once, and how many batches that makes.

@@ -251,7 +251,7 @@ fn captures_that_are_unpacked_before_their_turn_are_begun_again_where_a_killed_r
         let killed = TempDir::new().unwrap();
         let words = words(killed.path(), true);
         let (kills, status) = kill_until_over(&words.iter().map(String::as_str).collect::<Vec<_>>(), seed);
-        assert!(kills > 2 && status == Some(1), "it was killed {kills} times, and then came to {status:?}");
+        assert!(kills > 0 && status == Some(1), "it was killed {kills} times, and then came to {status:?}");
         fs::remove_file(killed.path().join("state")).unwrap();
         for ((name, got), (_, expected)) in written(killed.path()).iter().zip(&expected) {
             assert!(got == expected, "{name} differs after {kills} kills, {more:?}");
