@@ -185,6 +185,7 @@ fn a_folder_of_packed_captures_takes_no_more_than_unpacking_may_beside_what_a_pl
         return;
     };
     println!("folders: {} MiB held for packed captures, {} MiB for plain ones", packed >> 20, plain >> 20);
-    // What `--unpack-memory` is when nobody says it; what lz4 takes beyond it, and allocators of threads keep.
-    assert!(packed <= plain + (8 << 20) + (12 << 20), "{} MiB held, {} MiB plain", packed >> 20, plain >> 20);
+    // What `--unpack-memory` is when nobody says it; what lz4 takes beyond it, and allocators of threads keep of the
+    // windows of files that are done.
+    assert!(packed <= plain + (8 << 20) + (16 << 20), "{} MiB held, {} MiB plain", packed >> 20, plain >> 20);
 }
