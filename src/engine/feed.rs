@@ -1,7 +1,7 @@
 //! What comes out of the source, batch by batch, to whichever worker has time for it.
 //!
 //! In: a source. Out: batches, each read into the buffer of the worker that decodes it, so that its bytes are still in that core's
-//! cache: reading them on one thread for all others cost a fifth of the whole time. The workers pass the source on from hand to hand; what is
+//! cache, and one buffer for each worker is enough. The workers pass the source on from hand to hand; what is
 //! told on the way (trouble, progress) is noted for the thread that may tell it.
 //! Must not know what becomes of a batch. Read next: `run.rs` (the rounds), `lot.rs` (what a worker makes of a batch).
 
