@@ -132,7 +132,8 @@ pub enum RunError {
 /// The workers' threads could not be started, or the run cannot go on from the state in its plan.
 #[expect(clippy::too_many_lines, reason = "the one place where all stages meet")]
 pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Result<Totals, RunError> {
-    let pool = Pool::new(plan.shards)?;
+    let patience = patience(plan.shards);
+    let pool = Pool::new(plan.shards, patience)?;
     let mut feed = Feed::new(source);
     let mut checkpoints = plan.checkpoints.take();
     let mut totals = Totals::default();
@@ -159,7 +160,6 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let (mut fresh, mut decoded) = (Lot::default(), Lot::default());
     // One for each worker: it stays near its core.
     let mut buffers = vec![Vec::new(); plan.shards.max(1)];
-    let patience = patience(plan.shards);
     // All that a state holds. By name, since nothing here is one thing but while the loop stands still.
     macro_rules! standing {
         () => {
@@ -191,19 +191,17 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         let desk = Desk::new(&mut feed, slots, filter.as_ref(), wanted, follow.is_some()).with_patience(patience);
         let together = cells.len().div_ceil(plan.shards * 8).max(1);
         let parts = Mutex::new(cells.chunks_mut(together).zip((0..).step_by(together)));
-        pool.scope(|jobs| {
-            let (desk, decoded, parts) = (&desk, &decoded, &parts);
-            let see = move || {
-                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-                part.map(|(cells, first)| cells::see(cells, first, decoded, clock.now())).is_some()
-            };
-            for buffer in &mut buffers {
-                jobs.spawn(move || desk.work(buffer, see));
-            }
+        let own = || {
             if let Some(follow) = &mut follow {
-                follow.read(decoded, filter.as_ref(), sink);
+                follow.read(&decoded, filter.as_ref(), sink);
             }
             front.deliver(sink, false);
+        };
+        pool.work(&mut buffers, own, |buffer| {
+            desk.work(buffer, || {
+                let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+                part.map(|(cells, first)| cells::see(cells, first, &decoded, clock.now())).is_some()
+            });
         });
         let used = desk.close();
         fresh.close(used, clock);
@@ -373,11 +371,19 @@ impl Plan {
         let mut cells: Vec<Option<Cell>> = (0..CELLS).map(|_| None).collect();
         let memory = self.memory;
         let new = || Cell::new(memory, key.clone(), Arc::clone(&thresholds));
-        pool.scope(|jobs| {
-            for part in cells.chunks_mut(CELLS / 16) {
-                jobs.spawn(|| part.iter_mut().for_each(|cell| *cell = Some(new())));
-            }
-        });
+        let parts = Mutex::new(cells.chunks_mut(CELLS / 16));
+        pool.work(
+            &mut vec![(); self.shards.max(1)],
+            || {},
+            |()| {
+                let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some(part) = next() {
+                    for cell in part {
+                        *cell = Some(new());
+                    }
+                }
+            },
+        );
         cells.into_iter().flatten().collect()
     }
 }
