@@ -14,14 +14,14 @@ use std::ops::Range;
 use crate::{
     cells::{
         Cell,
-        contacts::{Door, Place},
+        contacts::{Door, NOWHERE, Place},
         near::bring,
         outcome::{UDP, answer, door_of},
         settled::Asked,
-        technique::{ACK, RST, Technique, probes},
+        technique::{Technique, probes},
     },
-    decode::{Kind, Observation},
-    dispatch::{Lead, Role, Sighting},
+    decode::Kind,
+    dispatch::{Key, Lead, Names, Role, Sighting},
     source::Time,
 };
 
@@ -45,11 +45,10 @@ pub trait Evidence {
 
 /// A packet that has to be looked at.
 #[derive(Clone, Copy)]
-struct Open<'a> {
-    sighting: Sighting<'a>,
+struct Open {
+    lead: Lead,
     /// Its place among those of its cell.
     place: u32,
-    cell: u8,
     /// The first of its errand: what it needs is worth being fetched. With those behind it, that is there, and mostly they turn out to be settled.
     first: bool,
 }
@@ -57,36 +56,36 @@ struct Open<'a> {
 /// Shows cells, of which the first has the number `first`, what they own. Then lets their clocks go on to `now`.
 pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time) {
     let open = open(cells, first, evidence);
-    let mut places = [None; DOORS * GROUP];
+    let mut places = [[NOWHERE; DOORS]; GROUP];
     let group = |step: usize, station: usize| {
         let begin = step.checked_sub(station).map_or(usize::MAX, |n| n * GROUP).min(open.len());
         open.get(begin..open.len().min(begin + GROUP)).unwrap_or_default()
     };
-    let at = |cell: u8| usize::from(cell).wrapping_sub(first);
+    let at = |lead: &Lead| usize::from(lead.cell).wrapping_sub(first);
     // The last cell whose packets had to be looked through one by one: it is done.
     let mut done = None;
     for step in 0..open.len().div_ceil(GROUP) + 2 {
-        for &Open { sighting, place, cell: number, .. } in group(step, 2) {
-            let Some(cell) = cells.get_mut(at(number)) else { continue };
-            if cell.settled.holds(sighting.errand) || done == Some(number) {
+        for Open { lead, place, .. } in group(step, 2) {
+            let Some(cell) = cells.get_mut(at(lead)) else { continue };
+            if cell.settled.holds(lead.errand) || done == Some(lead.cell) {
                 continue;
             }
-            cell.see(sighting);
+            evidence.sighting(lead).into_iter().for_each(|sighting| cell.take_in(sighting));
             if cell.settled.was_cleared() {
-                done = Some(number);
-                look_through(cell, usize::from(number), place + 1, evidence);
+                done = Some(lead.cell);
+                look_through(cell, usize::from(lead.cell), place + 1, evidence);
             }
         }
-        let fetching = |open: &&Open<'_>| open.first;
-        for (open, places) in group(step, 1).iter().filter(fetching).zip(places.chunks_exact_mut(DOORS)) {
-            if let Some(cell) = cells.get_mut(at(open.cell)) {
-                places.iter_mut().filter_map(Option::take).for_each(|place| cell.contacts.bring_entry(place));
+        let fetching = |open: &&Open| open.first;
+        for (Open { lead, .. }, places) in group(step, 1).iter().filter(fetching).zip(&places) {
+            if let Some(cell) = cells.get_mut(at(lead)) {
+                places.iter().for_each(|place| cell.contacts.bring_entry(*place));
                 cell.fetch_sources();
             }
         }
-        for (open, places) in group(step, 0).iter().filter(fetching).zip(places.chunks_exact_mut(DOORS)) {
-            if let Some(cell) = cells.get_mut(at(open.cell)) {
-                cell.fetch_heads(&open.sighting, places);
+        for (Open { lead, .. }, places) in group(step, 0).iter().filter(fetching).zip(&mut places) {
+            if let (Some(cell), Some(sighting)) = (cells.get_mut(at(lead)), evidence.sighting(lead)) {
+                *places = cell.fetch_heads(&sighting);
             }
         }
     }
@@ -95,8 +94,9 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
     }
 }
 
-/// The packets whose errands are not settled.
-fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
+/// The packets whose errands are not settled. Mere probes are dealt with at once: they need no look into any table of size, and nothing else
+/// that the cell knows.
+fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open> {
     let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
     let mut asked = Asked::new();
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
@@ -105,19 +105,22 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
         let Some(cell) = cells.get_mut(n) else { break };
         cell.settled.trust();
         let mut place = 0;
-        evidence.each(first + n, |lead| {
-            if !cell.settled.holds(lead.errand)
-                && let Some(sighting) = evidence.sighting(&lead)
-            {
+        let mut sort_out = |lead: Lead| {
+            if lead.role() == Role::Probed {
+                if let Some(sighting) = evidence.sighting(&lead) {
+                    cell.probed(lead.errand, sighting.observation);
+                }
+            } else if !cell.settled.holds(lead.errand) {
                 let first = asked.is_new(lead.errand);
-                if first {
+                if let Some(sighting) = first.then(|| evidence.sighting(&lead)).flatten() {
                     bring(sighting.observation);
                     bring(&sighting.observation.telltale);
                 }
-                open.push(Open { sighting, place, cell: lead.cell, first });
+                open.push(Open { lead, place, first });
             }
             place += 1;
-        });
+        };
+        evidence.each(first + n, &mut sort_out);
     }
     open
 }
@@ -126,10 +129,8 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
 fn look_through(cell: &mut Cell, number: usize, place: u32, evidence: &impl Evidence) {
     let mut at = 0;
     evidence.each(number, |lead| {
-        if at >= place
-            && !cell.settled.holds(lead.errand)
-            && let Some(sighting) = evidence.sighting(&lead)
-        {
+        let later = at >= place && lead.role() != Role::Probed;
+        if later && let Some(sighting) = evidence.sighting(&lead) {
             cell.see(sighting);
         }
         at += 1;
@@ -139,15 +140,10 @@ fn look_through(cell: &mut Cell, number: usize, place: u32, evidence: &impl Evid
 impl Cell {
     /// Has the heads fetched of the buckets that a packet needs, and the contacts that fall silent until then.
     #[inline]
-    fn fetch_heads(&mut self, sighting: &Sighting<'_>, places: &mut [Option<Place>]) {
+    fn fetch_heads(&mut self, sighting: &Sighting<'_>) -> [Place; DOORS] {
         let o = sighting.observation;
         self.deadlines.approach(o.clock, |awaited| self.contacts.bring_slot(awaited.slot));
-        if o.kind == Kind::Tcp && sighting.role == Role::Receiver && o.flags & (ACK | RST) == 0 {
-            return self.twins.bring(&self.key, o);
-        }
-        for (place, door) in places.iter_mut().zip(doors(o, sighting.role)) {
-            *place = door.map(|door| self.contacts.bring_head(&self.key, &door));
-        }
+        doors(&self.key, sighting).map(|name| name.map_or(NOWHERE, |name| self.contacts.bring_head(name)))
     }
 
     /// Has the places fetched where those wait whose contacts are about to fall silent.
@@ -155,21 +151,23 @@ impl Cell {
     fn fetch_sources(&mut self) {
         self.deadlines.arrive(|awaited| {
             if let Some(source) = self.contacts.source_at(awaited.slot) {
-                self.waiting.bring(&self.key, source);
+                self.waiting.bring(&self.key, self.named.of(source));
             }
         });
     }
 }
 
-/// The doors that a packet will be looked for at.
+/// The names of the doors that a packet will be looked for at.
 #[inline]
-fn doors(o: &Observation, role: Role) -> [Option<Door>; DOORS] {
-    let datagram = |incoming, (source, target, port)| Some(Door { source, target, port, protocol: UDP, incoming });
-    let (there, back) = ((o.src, o.dst, o.dst_port), (o.dst, o.src, o.src_port));
+fn doors(key: &Key, sighting: &Sighting<'_>) -> [Option<u64>; DOORS] {
+    let &Sighting { observation: o, role, names: Names { src, dst }, .. } = sighting;
+    let datagram = |incoming, source, target, port| Door { source, target, port, protocol: UDP, incoming };
+    let there = |incoming| Some(datagram(incoming, o.src, o.dst, o.dst_port).name(key, src, dst));
+    let back = |incoming| Some(datagram(incoming, o.dst, o.src, o.src_port).name(key, dst, src));
     match (o.kind, role) {
-        (Kind::Udp, Role::Sender) => [datagram(true, back), datagram(false, there)],
-        (Kind::Udp, Role::Receiver) => [datagram(false, back), datagram(true, there)],
-        (_, Role::Sender) => [Some(door_of(o, probes(o).unwrap_or(Technique::TcpSyn))), None],
-        (_, Role::Receiver) => [answer(o).map(|(door, _)| door), None],
+        (Kind::Udp, Role::Sender) => [back(true), there(false)],
+        (Kind::Udp, _) => [back(false), there(true)],
+        (_, Role::Sender) => [Some(door_of(o, probes(o).unwrap_or(Technique::TcpSyn)).name(key, src, dst)), None],
+        (_, _) => [answer(o).map(|(door, _)| door.name(key, dst, src)), None],
     }
 }

@@ -108,7 +108,8 @@ fn told(cells: &mut [Cell], end: Time) -> Vec<String> {
     let tell = |cell: &mut Cell| {
         cell.conclude_all(end);
         cell.end(end);
-        let reports: Vec<Report> = cell.reports().collect();
+        let mut reports: Vec<Report> = cell.reports().collect();
+        reports.sort_by_key(Report::order);
         let contacts: &Contacts = &cell.contacts;
         format!("{reports:#?} {:?} {} {contacts:?} {:?}", cell.losses(), cell.copies(), cell.paths)
     };

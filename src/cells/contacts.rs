@@ -83,6 +83,16 @@ pub struct Door {
     pub incoming: bool,
 }
 
+impl Door {
+    /// What it is called in the table, where its source and its target have these names.
+    #[inline]
+    #[must_use]
+    pub fn name(&self, key: &Key, source: u64, target: u64) -> u64 {
+        let rest = u64::from(self.port) | u64::from(self.protocol) << 16 | u64::from(self.incoming) << 24;
+        key.join(source, target, rest)
+    }
+}
+
 /// A first contact. One cache line.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
@@ -202,24 +212,32 @@ pub struct Slot(u32);
 struct Head {
     /// Of the hashes of their doors; 0 where there is none.
     tags: [u16; WAYS],
-    /// Until when each deserves its place, and in the lowest bits which it is: the smallest of all says both. 0 where there is none.
+    /// Until when each deserves its place, 0 where there is none, and in the lowest bits which it is: the smallest of all says both.
     worths: [u32; WAYS],
 }
 
 impl Head {
-    const EMPTY: Self = Self { tags: [0; WAYS], worths: [0; WAYS] };
+    const EMPTY: Self = Self { tags: [0; WAYS], worths: [0, 1, 2, 3, 4, 5, 6, 7] };
 
-    /// The entries that a door may be, by its tag.
+    /// The entries that a door may be, by its tag. All are compared at once.
     #[inline]
-    fn candidates(&self, tag: u16) -> impl Iterator<Item = usize> {
-        self.tags.iter().enumerate().filter(move |(_, t)| **t == tag).map(|(way, _)| way)
+    fn candidates(&self, tag: u16) -> impl Iterator<Item = usize> + use<> {
+        let mut hits = [0_u16; WAYS];
+        for ((hit, known), way) in hits.iter_mut().zip(self.tags).zip(0..) {
+            *hit = u16::from(known == tag) << way;
+        }
+        let mut left = hits.iter().fold(0, |all, hit| all | hit);
+        std::iter::from_fn(move || {
+            let way = (left != 0).then(|| left.trailing_zeros() as usize);
+            left &= left.wrapping_sub(1);
+            way
+        })
     }
 
     /// A free entry, or the one that is to be given up.
     #[inline]
     fn least(&self) -> usize {
-        let least = self.worths.iter().fold(u32::MAX, |least, worth| least.min(*worth));
-        if least == 0 { self.worths.iter().position(|worth| *worth == 0).unwrap_or(0) } else { least as usize % WAYS }
+        self.worths.iter().fold(u32::MAX, |least, worth| least.min(*worth)) as usize % WAYS
     }
 }
 
@@ -287,6 +305,9 @@ pub enum Found<'a> {
 /// Where a door belongs: its bucket and its tag, which is never 0.
 pub(super) type Place = (usize, u16);
 
+/// Where nothing belongs.
+pub(super) const NOWHERE: Place = (usize::MAX, 0);
+
 impl Contacts {
     /// Bytes that one contact costs.
     pub const COST: usize = size_of::<Contact>() + size_of::<Head>() / WAYS;
@@ -305,10 +326,11 @@ impl Contacts {
         self.entries.len() * WAYS
     }
 
-    fn place(&self, key: &Key, door: &Door) -> Place {
-        let hash = key.hash(door);
-        let bucket = ((hash >> 32) * self.entries.len() as u64) >> 32;
-        (bucket as usize, hash as u16 | 1)
+    /// Where a door with this name belongs.
+    #[inline]
+    fn place(&self, name: u64) -> Place {
+        let bucket = ((name >> 32) * self.entries.len() as u64) >> 32;
+        (bucket as usize, name as u16 | 1)
     }
 
     fn search(&self, (bucket, tag): Place, door: &Door) -> Option<usize> {
@@ -322,25 +344,25 @@ impl Contacts {
         Some(Held { contact, worth, slot: Slot((bucket * WAYS + way) as u32) })
     }
 
-    /// The contact at a door, if it is remembered. `now` is the clock.
-    pub fn find(&mut self, key: &Key, door: &Door, now: Time) -> Option<Held<'_>> {
-        let place = self.place(key, door);
+    /// The contact at a door, which has a `name`, if it is remembered. `now` is the clock.
+    pub fn find(&mut self, name: u64, door: &Door, now: Time) -> Option<Held<'_>> {
+        let place = self.place(name);
         let way = self.search(place, door)?;
         self.hold(place.0, way).map(|held| held.seen(now))
     }
 
     /// The contact at a door, as it is: looking does not keep it from ageing.
     #[must_use]
-    pub fn peek(&self, key: &Key, door: &Door) -> Option<&Contact> {
-        let place = self.place(key, door);
+    pub fn peek(&self, name: u64, door: &Door) -> Option<&Contact> {
+        let place = self.place(name);
         let way = self.search(place, door)?;
         self.entries.get(place.0)?.get(way)
     }
 
     /// The contact at a door; a new one takes the place of the least dear of its bucket.
     /// `now` is the clock.
-    pub fn find_or_insert(&mut self, key: &Key, door: &Door, now: Time) -> Option<Found<'_>> {
-        let place @ (bucket, tag) = self.place(key, door);
+    pub fn find_or_insert(&mut self, name: u64, door: &Door, now: Time) -> Option<Found<'_>> {
+        let place @ (bucket, tag) = self.place(name);
         if let Some(way) = self.search(place, door) {
             return self.hold(bucket, way).map(|held| Found::Known(held.seen(now)));
         }
@@ -362,8 +384,8 @@ impl Contacts {
 
     /// Has the head of a door's bucket fetched, and tells where that is.
     #[inline]
-    pub(super) fn bring_head(&self, key: &Key, door: &Door) -> Place {
-        let place = self.place(key, door);
+    pub(super) fn bring_head(&self, name: u64) -> Place {
+        let place = self.place(name);
         self.heads.get(place.0).into_iter().for_each(bring);
         place
     }
@@ -425,6 +447,11 @@ mod tests {
         Door { source, target: Address::v4([10, 0, 0, 1]), port: n, protocol: 6, incoming: false }
     }
 
+    fn name(key: &Key, n: u16) -> u64 {
+        let door = door(n);
+        door.name(key, key.name(door.source), key.name(door.target))
+    }
+
     #[test]
     fn a_contact_is_one_cache_line() {
         assert_eq!((size_of::<Contact>(), size_of::<Head>()), (64, 64));
@@ -433,9 +460,9 @@ mod tests {
     #[test]
     fn a_door_is_new_once() {
         let (key, mut table) = (Key::new(1), Contacts::new(64 << 10));
-        assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::New(..))));
-        assert!(matches!(table.find_or_insert(&key, &door(22), Time(0)), Some(Found::Known(..))));
-        assert!(table.find(&key, &door(23), Time(0)).is_none());
+        assert!(matches!(table.find_or_insert(name(&key, 22), &door(22), Time(0)), Some(Found::New(..))));
+        assert!(matches!(table.find_or_insert(name(&key, 22), &door(22), Time(0)), Some(Found::Known(..))));
+        assert!(table.find(name(&key, 23), &door(23), Time(0)).is_none());
     }
 
     #[test]
@@ -443,13 +470,15 @@ mod tests {
         let (key, mut table) = (Key::new(1), Contacts::new(WAYS * Contacts::COST));
         assert_eq!(table.capacity(), WAYS);
         for n in 0..8 {
-            let Some(Found::New(mut contact)) = table.find_or_insert(&key, &door(n), Time(0)) else { panic!("new") };
+            let Some(Found::New(mut contact)) = table.find_or_insert(name(&key, n), &door(n), Time(0)) else {
+                panic!("new")
+            };
             contact.turn(if n == 5 { State::Closed } else { State::Pending });
         }
-        table.find_or_insert(&key, &door(100), Time(0));
-        assert!(table.find(&key, &door(5), Time(0)).is_none(), "the judged one went");
+        table.find_or_insert(name(&key, 100), &door(100), Time(0));
+        assert!(table.find(name(&key, 5), &door(5), Time(0)).is_none(), "the judged one went");
         assert_eq!(table.lost, 0);
-        table.find_or_insert(&key, &door(101), Time(0));
+        table.find_or_insert(name(&key, 101), &door(101), Time(0));
         assert_eq!(table.lost, 1);
     }
 }

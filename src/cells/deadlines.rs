@@ -188,8 +188,9 @@ mod tests {
         let (key, mut table) = (crate::dispatch::Key::new(1), Contacts::new(4096));
         let door =
             crate::cells::contacts::Door { source: host(2), target: host(1), port: 1, protocol: 6, incoming: false };
-        table.find_or_insert(&key, &door, Time(0));
-        let slot = table.find(&key, &door, Time(0)).unwrap().slot;
+        let name = door.name(&key, 1, 2);
+        table.find_or_insert(name, &door, Time(0));
+        let slot = table.find(name, &door, Time(0)).unwrap().slot;
         Awaited { due: Time(due), seq: 0, slot, mark: 0 }
     }
 

@@ -13,6 +13,7 @@ impl Kept for Cell {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
         let Self {
             key: _,
+            named: _,
             thresholds: _,
             contacts,
             waiting,

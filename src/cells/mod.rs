@@ -22,6 +22,7 @@ pub mod distinct;
 pub mod evidence;
 mod kept;
 pub mod knock;
+mod named;
 mod near;
 pub mod outcome;
 pub mod paths;
@@ -51,6 +52,7 @@ use crate::{
         contacts::{Contacts, State},
         copies::Copies,
         deadlines::{Awaited, Deadlines, Due},
+        named::Named,
         paths::Paths,
         promised::Promised,
         rotation::Rotation,
@@ -123,6 +125,7 @@ impl Losses {
 #[derive(Debug)]
 pub struct Cell {
     key: Key,
+    named: Named,
     thresholds: Arc<Thresholds>,
     contacts: Contacts,
     waiting: Waiting,
@@ -189,6 +192,7 @@ impl Cell {
             vain: 0,
             lone: (i64::MIN, 0),
             reports: Vec::new(),
+            named: Named::new(&key),
             key,
             thresholds,
         }
@@ -221,13 +225,21 @@ impl Cell {
         self.copies.counted
     }
 
-    /// Takes in one packet of one of its addresses. What falls due before it comes first.
+    /// Takes in one packet of one of its addresses.
     #[inline]
     pub fn see(&mut self, sighting: Sighting<'_>) {
         let Sighting { observation: o, role, errand, .. } = sighting;
-        if self.settled.holds(errand) {
-            return;
+        if role == Role::Probed {
+            self.probed(errand, o);
+        } else if !self.settled.holds(errand) {
+            self.take_in(sighting);
         }
+    }
+
+    /// Takes in a packet that is not settled. What falls due before it comes first.
+    #[inline]
+    fn take_in(&mut self, sighting: Sighting<'_>) {
+        let Sighting { observation: o, role, errand, names, .. } = sighting;
         self.settled.advance(o.clock);
         self.advance(o.clock);
         self.paths.note(&self.key, &sighting);
@@ -235,11 +247,12 @@ impl Cell {
             self.copies.counted += u64::from(role == Role::Sender || !owners(o).sender);
             return;
         }
+        self.named.turn_to(o, names);
         let is_settled = match (o.kind, role) {
             (Kind::Udp, Role::Sender) => self.sent_datagram(o),
             (Kind::Udp, Role::Receiver) => self.received_datagram(o),
             (_, Role::Sender) => self.sent(o),
-            (_, Role::Receiver) => self.received(o),
+            (_, Role::Receiver | Role::Probed) => self.received(o),
         };
         if is_settled {
             self.settled.add(errand);

@@ -47,7 +47,7 @@ impl Paths {
         let (source, tunnel) = match sighting.role {
             Role::Sender => (o.src, tunnel),
             // What comes back went the other way.
-            Role::Receiver => (o.dst, tunnel.map(|t| Tunnel { src: t.dst, dst: t.src, ..t })),
+            Role::Receiver | Role::Probed => (o.dst, tunnel.map(|t| Tunnel { src: t.dst, dst: t.src, ..t })),
         };
         if self.0.is_empty() {
             self.0.resize(SOURCES, Default::default());
@@ -88,6 +88,7 @@ mod tests {
     use crate::{
         cells::samples::{host, syn},
         decode::{Observation, tunnel::Protocol},
+        dispatch::Names,
     };
 
     fn tunnel(src: u8, dst: u8) -> Tunnel {
@@ -100,7 +101,8 @@ mod tests {
         let mut o = Observation { vlan: [12, 0], seq: 5, ..syn((2, 40_000), (1, 80)) };
         o.marks.set(Marks::TUNNELLED);
         let tunnels = [(4, tunnel(9, 9)), (5, tunnel(3, 4))];
-        let answer = Sighting { observation: &o, role: Role::Receiver, errand: 0, tunnels: &tunnels };
+        let answer =
+            Sighting { observation: &o, role: Role::Receiver, errand: 0, names: Names::default(), tunnels: &tunnels };
         paths.note(&key, &answer);
         assert_eq!(paths.of(&key, o.dst), Path { vlan: [12, 0], tunnel: Some(tunnel(4, 3)) });
         paths.note(&key, &Sighting { role: Role::Sender, ..answer });
@@ -112,7 +114,10 @@ mod tests {
     fn who_comes_by_no_such_way_costs_no_memory() {
         let (key, mut paths) = (Key::new(1), Paths::default());
         let o = syn((2, 40_000), (1, 80));
-        paths.note(&key, &Sighting { observation: &o, role: Role::Sender, errand: 0, tunnels: &[] });
+        paths.note(
+            &key,
+            &Sighting { observation: &o, role: Role::Sender, errand: 0, names: Names::default(), tunnels: &[] },
+        );
         assert_eq!((paths.0.capacity(), paths.of(&key, o.src)), (0, Path::default()));
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         knock::Knock,
         outcome::{TCP, UDP, Word, answer, echoes, has_no_route},
         report::{Report, What},
-        technique::{ACK, FIRST_UNPRIVILEGED, RST, Technique},
+        technique::{ACK, FIRST_UNPRIVILEGED, Technique},
     },
     decode::{Address, Kind, Marks, Observation},
     fingerprint::Sign,
@@ -25,7 +25,7 @@ impl Cell {
             return false;
         }
         let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
-        if let Some(contact) = self.contacts.find(&self.key, &asked, o.clock) {
+        if let Some(contact) = self.contacts.find(self.named.of_door(&asked), &asked, o.clock) {
             let (state, slot) = (contact.state(), contact.slot);
             let is_answer = state.is_unanswered() && echoes(o, &contact);
             let is_known = is_answer || state.is_answered();
@@ -36,9 +36,17 @@ impl Cell {
         } else {
             // Whoever speaks first on UDP probes; what its partner sends back is an answer.
             let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
-            self.contacts.find_or_insert(&self.key, &door, o.clock);
+            self.contacts.find_or_insert(self.named.of_door(&door), &door, o.clock);
             self.give_up(o.clock);
             o.dst_port <= o.src_port
+        }
+    }
+
+    /// One of its addresses was probed; `probe` is the hash of all in which another would have to agree.
+    #[inline]
+    pub(super) fn probed(&mut self, probe: u64, o: &Observation) {
+        if let Some(other) = self.twins.see(probe, o) {
+            self.reports.push(Report { clock: o.clock, seq: o.seq, source: o.src, what: What::Twin { other } });
         }
     }
 
@@ -47,18 +55,12 @@ impl Cell {
         if is_silly(o) {
             return false;
         }
-        if o.kind == Kind::Tcp && o.flags & (ACK | RST) == 0 {
-            if let Some(other) = self.twins.see(&self.key, o) {
-                self.reports.push(Report { clock: o.clock, seq: o.seq, source: o.src, what: What::Twin { other } });
-            }
-            return false;
-        }
         if o.kind == Kind::DataDoor {
             self.expect(o);
             return false;
         }
         let Some((door, word)) = answer(o) else { return false };
-        match self.contacts.find(&self.key, &door, o.clock) {
+        match self.contacts.find(self.named.of_door(&door), &door, o.clock) {
             Some(contact) if contact.state().is_unanswered() && echoes(o, &contact) => {
                 let slot = contact.slot;
                 self.answered(slot, &door, word, o);
@@ -90,7 +92,7 @@ impl Cell {
             return;
         }
         let door = Door { source: o.dst, target, port, protocol: TCP, incoming: false };
-        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(&self.key, &door, o.clock) {
+        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(self.named.of_door(&door), &door, o.clock) {
             contact.turn(State::Promised);
             contact.marks = if bounces { Marks::BOUNCED } else { Marks::EXPECTED };
             contact.isn = o.src.as_v4().unwrap_or(0);
@@ -142,7 +144,7 @@ impl Cell {
         if o.flags & ACK != 0 || o.src_port >= FIRST_UNPRIVILEGED || o.dst_port < FIRST_UNPRIVILEGED {
             return;
         }
-        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(&self.key, door, o.clock) {
+        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(self.named.of_door(door), door, o.clock) {
             contact.first = o.stamp;
             contact.technique = Technique::TcpAck;
             // It says the number that the probe acknowledged.

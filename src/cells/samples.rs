@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decode::{Address, Kind, Marks, Observation, observation::ARP},
-    dispatch::{CELLS, Key, Scattered, Sighting},
+    dispatch::{CELLS, Key, Role, Scattered, Sighting},
     presets::tripline::Thresholds,
     source::Time,
 };
@@ -185,7 +185,8 @@ impl Story {
         for address in [o.src, o.dst].iter().take(if self.key.cell(o.src) == self.key.cell(o.dst) { 1 } else { 2 }) {
             let number = usize::from(self.key.cell(*address));
             for sighting in self.scattered.of(number) {
-                let errand = if self.errands { sighting.errand } else { 0 };
+                let named = self.errands || sighting.role == Role::Probed;
+                let errand = if named { sighting.errand } else { 0 };
                 self.cells[number].see(Sighting { errand, ..sighting });
             }
         }

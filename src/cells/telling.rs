@@ -62,9 +62,10 @@ impl Cell {
                 self.in_vain(&contact.door(), moment.clock, moment.seq);
             }
             // Sixteen bytes outlast the contact where many come: then only that there was one is known.
-            let door = self.key.hash((knock.target, knock.port)) as u32;
-            let Some(lone) = self.waiting.take(&self.key, source).filter(|lone| lone.door != door) else {
-                self.waiting.insert(&self.key, source, Lone { slot, door });
+            let door = self.key.join(self.named.of(knock.target), 0, u64::from(knock.port)) as u32;
+            let name = self.named.of(source);
+            let Some(lone) = self.waiting.take(&self.key, name).filter(|lone| lone.door != door) else {
+                self.waiting.insert(&self.key, name, Lone { slot, door });
                 self.witnesses.tell(source, |w| w.is_alone(&knock));
                 self.tell_lone(source, &knock, moment);
                 return;
@@ -254,8 +255,9 @@ pub(super) fn introduce(scan: &mut Scan, source: Address, senders: &Senders, con
     }
     let Some(&target) = scan.evidence.target_sample.first().filter(|_| scan.mac != [0; 6]) else { return };
     let asked = Door { source, target, port: 0, protocol: ARP, incoming: false };
-    scan.evidence.neighbour |=
-        contacts.peek(key, &asked).is_some_and(|c| c.state().is_answered() && c.isn == tail(scan.mac));
+    scan.evidence.neighbour |= contacts
+        .peek(asked.name(key, key.name(source), key.name(target)), &asked)
+        .is_some_and(|c| c.state().is_answered() && c.isn == tail(scan.mac));
 }
 
 pub(super) fn drawn_up(

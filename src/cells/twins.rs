@@ -9,10 +9,8 @@
 use std::io;
 
 use crate::{
-    cells::near,
     checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
-    dispatch::Key,
 };
 
 /// Probes that are remembered: 3 KiB a cell.
@@ -29,33 +27,16 @@ impl Default for Twins {
 }
 
 impl Twins {
-    /// Takes note of a probe; tells who sent the same before under another address.
-    pub fn see(&mut self, key: &Key, o: &Observation) -> Option<Address> {
-        let probe = name(key, o);
-        let at = self.at(probe);
-        let known = self.0.get_mut(at)?;
+    /// Takes a probe in, by the hash of all in which twins agree (`dispatch/scatter.rs`); tells who else has sent the same.
+    pub fn see(&mut self, probe: u64, o: &Observation) -> Option<Address> {
+        let at = ((probe >> 32) * self.0.len() as u64) >> 32;
+        let known = self.0.get_mut(at as usize)?;
         if known.0 == probe {
             return (known.1 != o.src).then_some(known.1);
         }
         *known = (probe, o.src);
         None
     }
-
-    fn at(&self, probe: u64) -> usize {
-        (((probe >> 32) * self.0.len() as u64) >> 32) as usize
-    }
-
-    /// Has the place of a probe fetched.
-    #[inline]
-    pub(super) fn bring(&self, key: &Key, o: &Observation) {
-        self.0.get(self.at(name(key, o))).into_iter().for_each(near::bring);
-    }
-}
-
-/// What decoys have in common. Never 0.
-fn name(key: &Key, o: &Observation) -> u64 {
-    let ports = u64::from(o.src_port) << 32 | u64::from(o.dst_port) << 16 | u64::from(o.ip_id);
-    key.hash((o.dst, ports, o.tcp_seq, o.tcp_ack, o.flags)) | 1
 }
 
 impl Kept for Twins {

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cells::{contacts::Slot, near},
     checkpoint::{Kept, Reader, Unfit, Writer},
-    decode::Address,
     dispatch::Key,
 };
 
@@ -72,12 +71,12 @@ impl Waiting {
 
     /// Has the place fetched where a source would wait.
     #[inline]
-    pub(super) fn bring(&self, key: &Key, source: Address) {
+    pub(super) fn bring(&self, key: &Key, source: u64) {
         self.buckets.get(self.at(place(key, source))).into_iter().for_each(near::bring);
     }
 
     /// Takes out the lone knock of a source.
-    pub fn take(&mut self, key: &Key, source: Address) -> Option<Lone> {
+    pub fn take(&mut self, key: &Key, source: u64) -> Option<Lone> {
         let hash = place(key, source);
         let Bucket { recent, staying } = self.bucket(hash)?;
         let entry = recent.iter_mut().chain(staying).find(|entry| entry.source == hash)?;
@@ -85,7 +84,7 @@ impl Waiting {
     }
 
     /// Lets a source wait.
-    pub fn insert(&mut self, key: &Key, source: Address, knock: Lone) {
+    pub fn insert(&mut self, key: &Key, source: u64, knock: Lone) {
         let hash = place(key, source);
         let Some(Bucket { recent, staying }) = self.bucket(hash) else { return };
         let new = Entry { source: hash, knock };
@@ -111,9 +110,9 @@ impl Entry {
     }
 }
 
-/// The hash of a source, another than that which chose its cell: of that one all sources here share the upper bits.
-fn place(key: &Key, source: Address) -> u64 {
-    key.hash((source, 'w')) | 1
+/// Where a source waits, by its name: another hash, for of the one that chose its cell all sources here share the upper bits.
+fn place(key: &Key, source: u64) -> u64 {
+    key.join(source, 0, u64::from('w')) | 1
 }
 
 impl Kept for Waiting {
@@ -130,6 +129,7 @@ impl Kept for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Address;
 
     fn knock(door: u32) -> Lone {
         Lone { door, ..Lone::default() }
@@ -145,9 +145,10 @@ mod tests {
         let key = Key::new(1);
         let mut waiting = Waiting::new(64 * size_of::<Bucket>());
         for (source, door) in sources(0..3 * PLACES).zip(0..) {
-            waiting.insert(&key, source, knock(door));
+            waiting.insert(&key, key.name(source), knock(door));
         }
-        let mut still = |of: std::ops::Range<u32>| sources(of).filter(|s| waiting.take(&key, *s).is_some()).count();
+        let mut still =
+            |of: std::ops::Range<u32>| sources(of).filter(|s| waiting.take(&key, key.name(*s)).is_some()).count();
         let (latest, early) = (still(3 * PLACES - 64..3 * PLACES), still(0..PLACES));
         assert!(latest >= 48, "{latest} of the latest 64");
         assert!(early >= 4, "{early} of the first {PLACES}, after twice as many as there are places");
@@ -160,16 +161,16 @@ mod tests {
         let of_cell = (0..u32::MAX).map(|n| Address::v4(n.to_be_bytes())).filter(|a| key.cell(*a) == 7);
         let sources: Vec<Address> = of_cell.take(100).collect();
         for &source in &sources {
-            waiting.insert(&key, source, knock(1));
+            waiting.insert(&key, key.name(source), knock(1));
         }
-        let kept = sources.iter().filter(|source| waiting.take(&key, **source).is_some()).count();
+        let kept = sources.iter().filter(|source| waiting.take(&key, key.name(**source)).is_some()).count();
         assert!(kept > 90, "{kept} of 100 sources still wait in a table for 256");
     }
 
     #[test]
     fn a_source_waits_until_it_comes_again() {
         let (key, mut waiting) = (Key::new(1), Waiting::new(4096));
-        let (a, b) = (Address::v4([1, 1, 1, 1]), Address::v4([2, 2, 2, 2]));
+        let (a, b) = (7, 8);
         waiting.insert(&key, a, knock(7));
         assert_eq!(waiting.take(&key, b), None);
         assert_eq!(waiting.take(&key, a), Some(knock(7)));

@@ -15,4 +15,4 @@ pub mod scatter;
 pub use hash::{CELLS, Key, KeyMaker};
 pub use owner::{Role, owners};
 pub use pool::{Pool, PoolError};
-pub use scatter::{Lead, Scattered, Sighting, WINDOW};
+pub use scatter::{Lead, Names, Scattered, Sighting, WINDOW};

@@ -14,6 +14,9 @@ pub enum Role {
     Sender,
     /// The one to whom it was sent.
     Receiver,
+    /// The same, of a probe by TCP: all that is asked is whether somebody else has sent the same, and its errand is the hash of what such
+    /// twins agree in.
+    Probed,
 }
 
 /// Which ends of a packet have a use for it.

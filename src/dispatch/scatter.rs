@@ -34,7 +34,7 @@ pub const WINDOW: i64 = 16 * Time::SECOND;
 pub struct Lead {
     /// See [`Sighting::errand`].
     pub errand: u64,
-    /// Its place among the observations, with the role in the lowest bit.
+    /// Its place among the observations, with the role in the lowest two bits.
     place: u32,
     /// See [`Lead::of_list`].
     pub list: u16,
@@ -49,6 +49,22 @@ impl Lead {
     pub fn of_list(self, list: u16) -> Self {
         Self { list, ..self }
     }
+
+    /// Which end of the packet the cell owns.
+    #[inline]
+    #[must_use]
+    pub fn role(&self) -> Role {
+        role_of(self.place)
+    }
+}
+
+/// What the ends of a packet are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Its sender.
+    pub src: u64,
+    /// Its receiver.
+    pub dst: u64,
 }
 
 /// What a cell is shown of a packet.
@@ -61,6 +77,8 @@ pub struct Sighting<'a> {
     /// The keyed hash of its errand: two packets of one errand within seconds of each other say the same, once
     /// the door is known. 0 where each may be news.
     pub errand: u64,
+    /// What its ends are called ([`Key::name`]).
+    pub names: Names,
     /// [`Scattered::tunnels`] of its batch.
     pub tunnels: &'a [(u64, Tunnel)],
 }
@@ -85,6 +103,8 @@ pub struct Scattered {
     pub observations: Vec<Observation>,
     /// What those of them that are [`Marks::TUNNELLED`] came through, by their `seq`, in the same order.
     pub tunnels: Vec<(u64, Tunnel)>,
+    /// What the ends of each are called.
+    names: Vec<Names>,
     leads: Vec<Lead>,
     /// Where each cell's leads begin; one more for the end.
     starts: Vec<u32>,
@@ -94,8 +114,8 @@ pub struct Scattered {
 
 impl Default for Scattered {
     fn default() -> Self {
-        let (observations, tunnels, leads, unsorted) = Default::default();
-        Self { observations, tunnels, leads, starts: vec![0; CELLS + 1], unsorted }
+        let (observations, tunnels, names, leads, unsorted) = Default::default();
+        Self { observations, tunnels, names, leads, starts: vec![0; CELLS + 1], unsorted }
     }
 }
 
@@ -111,18 +131,31 @@ impl Scattered {
     pub fn sort(&mut self, key: &Key) {
         let mut next = [0_u32; CELLS];
         self.unsorted.clear();
+        self.names.clear();
         for (o, index) in self.observations.iter().zip(0_u32..) {
             let owners = owners(o);
-            let errands = errands(key, o);
-            let ends = [(owners.sender, o.src), (owners.receiver, o.dst)];
-            for (role, ((wanted, address), errand)) in (0_u32..).zip(ends.into_iter().zip(errands)) {
-                if wanted {
-                    let cell = key.cell(address);
-                    if let Some(n) = next.get_mut(usize::from(cell)) {
-                        *n += 1;
-                    }
-                    self.unsorted.push(Lead { errand, place: index << 1 | role, list: 0, cell });
+            let names = Names { src: key.name(o.src), dst: key.name(o.dst) };
+            self.names.push(names);
+            let [sent, received] = errands(key, o, names);
+            let mut lead = |address, name, errand, role| {
+                let cell = key.cell_of(address, name);
+                if let Some(n) = next.get_mut(usize::from(cell)) {
+                    *n += 1;
                 }
+                self.unsorted.push(Lead { errand, place: index << 2 | role as u32, list: 0, cell });
+            };
+            if owners.sender {
+                lead(o.src, names.src, sent, Role::Sender);
+            }
+            if owners.receiver && is_probe(o) {
+                if may_have_twins(o) {
+                    lead(o.dst, names.dst, twin(key, o, names), Role::Probed);
+                }
+                if has_way(o) {
+                    lead(o.dst, names.dst, 0, Role::Receiver);
+                }
+            } else if owners.receiver {
+                lead(o.dst, names.dst, received, Role::Receiver);
             }
         }
         let mut total = 0;
@@ -175,9 +208,10 @@ impl Scattered {
     #[inline]
     #[must_use]
     pub fn sighting(&self, &Lead { place, errand, .. }: &Lead) -> Option<Sighting<'_>> {
-        let role = if place & 1 == 0 { Role::Sender } else { Role::Receiver };
-        let observation = self.observations.get((place >> 1) as usize)?;
-        Some(Sighting { observation, role, errand, tunnels: &self.tunnels })
+        let role = role_of(place);
+        let observation = self.observations.get((place >> 2) as usize)?;
+        let names = self.names.get((place >> 2) as usize).copied()?;
+        Some(Sighting { observation, role, errand, names, tunnels: &self.tunnels })
     }
 
     /// What one cell owns of the batch, in order.
@@ -186,11 +220,47 @@ impl Scattered {
     }
 }
 
+/// The role in the lowest bits of a lead's place.
+#[inline]
+fn role_of(place: u32) -> Role {
+    match place & 3 {
+        0 => Role::Sender,
+        1 => Role::Receiver,
+        _ => Role::Probed,
+    }
+}
+
+/// Whether it is a probe by TCP, of which a target knows no more than its twins and its way.
+#[inline]
+fn is_probe(o: &Observation) -> bool {
+    o.kind == Kind::Tcp && o.flags & (ACK | RST) == 0
+}
+
+/// Whether it knocks at somebody's door: not at many, and at its own over the loopback alone.
+#[inline]
+fn may_have_twins(o: &Observation) -> bool {
+    !o.marks.has(Marks::TO_MANY) && (o.src != o.dst || o.src.ip().is_loopback())
+}
+
+/// Whether there is something to be known of the way that it came.
+#[inline]
+fn has_way(o: &Observation) -> bool {
+    o.vlan != [0; 2] || o.marks.has(Marks::TUNNELLED)
+}
+
+/// What a probe has in common with its twins: the target, ports, numbers. Never 0.
+#[inline]
+fn twin(key: &Key, o: &Observation, names: Names) -> u64 {
+    let ports = u64::from(o.src_port) << 32 | u64::from(o.dst_port) << 16 | u64::from(o.ip_id);
+    let numbers = u64::from(o.tcp_seq) << 32 | u64::from(o.tcp_ack);
+    key.join(key.join(names.dst, numbers, ports), 0, u64::from(o.flags)) | 1
+}
+
 /// What a packet's errand is called, to its sender and to its receiver: which door between two hosts it knocks at,
 /// answers from or closes. Of UDP the lower port is taken for the door's; a wrong guess only costs a look-up. 0
 /// where each packet may be news.
 #[inline]
-fn errands(key: &Key, o: &Observation) -> [u64; 2] {
+fn errands(key: &Key, o: &Observation, names: Names) -> [u64; 2] {
     let (port, way) = match (o.kind, o.flags & CORE) {
         (Kind::Udp, _) if o.dst_port <= o.src_port => (o.dst_port, 0),
         (Kind::Udp, _) => (o.src_port, 1),
@@ -200,7 +270,7 @@ fn errands(key: &Key, o: &Observation) -> [u64; 2] {
         _ => return [0; 2],
     };
     let window = (o.clock.0 / WINDOW) as u64;
-    let hash = key.hash((o.src, o.dst, window << 20 | u64::from(port) << 4 | way));
+    let hash = key.join(names.src, names.dst, window << 20 | u64::from(port) << 4 | way);
     // To a lower port: for the one who gets it, it may answer what it asked from there, so that each port it comes
     // from is an errand of its own. The two roles differ in the lowest bit, and where both ends are of one cell.
     let from = if way == 0 { u64::from(o.src_port) << 44 } else { 0 };
@@ -264,7 +334,8 @@ mod tests {
     }
 
     fn errands_of(o: &Observation) -> [u64; 2] {
-        errands(&Key::new(3), o)
+        let key = Key::new(3);
+        errands(&key, o, Names { src: key.name(o.src), dst: key.name(o.dst) })
     }
 
     #[test]

@@ -194,18 +194,26 @@ impl Work {
     /// Hands out the leads that a cell has of the batch, the one of this number in its round, in order.
     #[inline]
     fn each(&self, cell: usize, number: u16, take: &mut impl FnMut(Lead)) {
-        let of = |rebuilt: bool| {
-            let number = number << 1 | u16::from(rebuilt);
-            let scattered = if rebuilt { &self.rebuilt } else { &self.scattered };
-            scattered.leads(cell).iter().map(move |lead| lead.of_list(number))
-        };
-        // Of most cells no datagram came in fragments, and there is nothing to merge.
-        if self.rebuilt.is_empty(cell) {
-            of(false).for_each(take);
+        // Of most cells no datagram came in fragments, and there is nothing to merge. One call of `take` alone: so it is a part of the loop.
+        let merged;
+        let (leads, list) = if self.rebuilt.is_empty(cell) {
+            (self.scattered.leads(cell), number << 1)
         } else {
-            let place = |lead: &Lead| self.sighting(lead).map_or(0, |sighting| sighting.observation.seq);
-            merge(of(false), of(true), place).for_each(take);
-        }
+            merged = self.merged(cell, number);
+            (merged.as_slice(), 0)
+        };
+        leads.iter().for_each(|lead| take(lead.of_list(lead.list | list)));
+    }
+
+    /// The same where there is something to merge.
+    #[cold]
+    fn merged(&self, cell: usize, number: u16) -> Vec<Lead> {
+        let of = |scattered: &Scattered, rebuilt| {
+            let list = number << 1 | rebuilt;
+            scattered.leads(cell).iter().map(|lead| lead.of_list(list)).collect::<Vec<_>>()
+        };
+        let place = |lead: &Lead| self.sighting(lead).map_or(0, |sighting| sighting.observation.seq);
+        merge(of(&self.scattered, 0).into_iter(), of(&self.rebuilt, 1).into_iter(), place).collect()
     }
 
     #[inline]
