@@ -153,6 +153,27 @@ impl Contact {
             && (self.state == State::Incoming) == door.incoming
     }
 
+    /// Who knocks.
+    #[inline]
+    #[must_use]
+    pub fn source(&self) -> Address {
+        self.source
+    }
+
+    /// At whose door.
+    #[inline]
+    #[must_use]
+    pub fn target(&self) -> Address {
+        self.target
+    }
+
+    /// At which: see [`Door::port`].
+    #[inline]
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The door knocked at.
     #[must_use]
     pub fn door(&self) -> Door {

@@ -41,16 +41,16 @@ impl Cell {
 
     /// A first contact has its outcome; `silent` when it had been thought to have none.
     pub(super) fn conclude(&mut self, slot: Slot, contact: &Contact, silent: bool, moment: Moment) {
-        let source = contact.door().source;
-        let knock = Knock::of(contact);
-        self.witnesses.tell(source, |w| w.ended(knock, silent));
-        if knock.marks.has(Marks::EXPECTED) && (!knock.failed() || self.promised.excuse(&self.key, source)) {
+        let (source, failed) = (contact.source(), !contact.state().is_answered());
+        self.witnesses.tell(source, |w| w.ended(Knock::of(contact), silent));
+        if contact.marks.has(Marks::EXPECTED) && (!failed || self.promised.excuse(&self.key, source)) {
             return;
         }
         if source.as_v4().is_none() {
-            self.take_turn(source, &knock, moment);
+            self.take_turn(source, &Knock::of(contact), moment);
         }
         if let Some(suspect) = self.suspects.get_mut(source) {
+            let knock = Knock::of(contact);
             if silent {
                 suspect.revise(&knock, Outcome::Silent, knock.outcome, &self.key);
                 return;
@@ -58,45 +58,49 @@ impl Cell {
             let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
             self.note(source, effect, &knock, moment);
         } else if !silent {
-            if knock.failed() && knock.after != After::Claimed && knock.technique.has_ports() {
-                self.in_vain(&contact.door(), moment.clock, moment.seq);
-            }
-            // Sixteen bytes outlast the contact where many come: then only that there was one is known.
-            let door = self.key.join(self.named.of(knock.target), 0, u64::from(knock.port)) as u32;
-            let name = self.named.of(source);
-            let Some(lone) = self.waiting.take(&self.key, name).filter(|lone| lone.door != door) else {
-                self.waiting.insert(&self.key, name, Lone { slot, door });
-                self.witnesses.tell(source, |w| w.is_alone(&knock));
-                self.tell_lone(source, &knock, moment);
-                return;
-            };
-            let earlier = self.contacts.at(lone.slot).filter(|c| c.door().source == source);
-            let earlier =
-                earlier.filter(|c| !matches!(c.state(), State::Pending | State::Promised)).map(|c| Knock::of(&c));
-            let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
-            if let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) {
-                suspect.knock(earlier, moment.clock, &self.key, &self.thresholds);
-            }
-            let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
-            self.note(source, effect, &knock, moment);
+            self.conclude_alone(slot, contact, failed, moment);
         }
+    }
+
+    /// A source that is no suspect has had an outcome at a door: of a flood of forged ones each comes here, and no further.
+    fn conclude_alone(&mut self, slot: Slot, contact: &Contact, failed: bool, moment: Moment) {
+        let (source, technique) = (contact.source(), contact.technique);
+        let in_vain = failed && contact.state() != State::Claimed && technique.has_ports();
+        if in_vain {
+            self.in_vain(&contact.door(), moment.clock, moment.seq);
+        }
+        // Sixteen bytes outlast the contact where many come: then only that there was one is known.
+        let target = self.named.of(contact.target());
+        let door = self.key.join(target, 0, u64::from(contact.port())) as u32;
+        let Some(lone) = self.waiting.meet(&self.key, self.named.of(source), Lone { slot, door }) else {
+            self.witnesses.tell(source, |w| w.is_alone(&Knock::of(contact)));
+            if in_vain && technique.silence_tells() && technique != Technique::TcpAck {
+                self.tell_lone(source, contact, moment);
+            }
+            return;
+        };
+        let knock = Knock::of(contact);
+        let earlier = self.contacts.at(lone.slot).filter(|c| c.source() == source);
+        let earlier = earlier.filter(|c| !matches!(c.state(), State::Pending | State::Promised)).map(|c| Knock::of(&c));
+        let Some(suspect) = self.suspects.insert(source, moment.clock) else { return };
+        if let Some(earlier) = earlier.filter(|e| (e.target, e.port) != (knock.target, knock.port)) {
+            suspect.knock(earlier, moment.clock, &self.key, &self.thresholds);
+        }
+        let effect = suspect.knock(knock, moment.clock, &self.key, &self.thresholds);
+        self.note(source, effect, &knock, moment);
     }
 
     /// A source has failed at its only door so far: others may have the other doors. In a flood only as many are told as there is
     /// room for.
-    fn tell_lone(&mut self, source: Address, knock: &Knock, moment: Moment) {
+    fn tell_lone(&mut self, source: Address, contact: &Contact, moment: Moment) {
         let Moment { clock, seq, .. } = moment;
-        let may_scan = knock.technique.has_ports() && knock.technique.silence_tells();
-        if !knock.failed() || knock.after == After::Claimed || !may_scan || knock.technique == Technique::TcpAck {
-            return;
-        }
         let window = clock.0.div_euclid(WINDOW);
         if window != self.lone.0 {
             self.lone = (window, 0);
         }
         self.lone.1 += 1;
         if self.lone.1 <= LONE {
-            self.reports.push(Report { clock, seq, source, what: What::Lone(Box::new(*knock)) });
+            self.reports.push(Report { clock, seq, source, what: What::Lone(Box::new(Knock::of(contact))) });
         }
     }
 

@@ -75,30 +75,29 @@ impl Waiting {
         self.buckets.get(self.at(place(key, source))).into_iter().for_each(near::bring);
     }
 
-    /// Takes out the lone knock of a source.
-    pub fn take(&mut self, key: &Key, source: u64) -> Option<Lone> {
+    /// A lone knock: that of before at another door, which waits no more; without one the source waits with this.
+    pub fn meet(&mut self, key: &Key, source: u64, knock: Lone) -> Option<Lone> {
         let hash = place(key, source);
         let Bucket { recent, staying } = self.bucket(hash)?;
-        let entry = recent.iter_mut().chain(staying).find(|entry| entry.source == hash)?;
-        Some(std::mem::take(entry).knock)
-    }
-
-    /// Lets a source wait.
-    pub fn insert(&mut self, key: &Key, source: u64, knock: Lone) {
-        let hash = place(key, source);
-        let Some(Bucket { recent, staying }) = self.bucket(hash) else { return };
+        if let Some(entry) = recent.iter_mut().chain(staying.iter_mut()).find(|entry| entry.source == hash) {
+            let before = std::mem::take(entry).knock;
+            if before.door != knock.door {
+                return Some(before);
+            }
+        }
         let new = Entry { source: hash, knock };
         // A hole is filled before anybody has to go.
         let out = recent.iter().position(|entry| entry.source == 0).unwrap_or(RECENT - 1);
-        let Some(front) = recent.get_mut(..=out) else { return };
+        let front = recent.get_mut(..=out)?;
         front.rotate_right(1);
-        let Some(oldest) = front.first_mut().map(|first| std::mem::replace(first, new)) else { return };
+        let oldest = std::mem::replace(front.first_mut()?, new);
         if oldest.source != 0 {
             let hole = staying.iter().position(|entry| entry.source == 0);
             if let Some(place) = staying.get_mut(hole.unwrap_or_else(|| oldest.lot())) {
                 *place = oldest;
             }
         }
+        None
     }
 }
 
@@ -131,6 +130,10 @@ mod tests {
     use super::*;
     use crate::decode::Address;
 
+    fn other() -> Lone {
+        knock(u32::MAX)
+    }
+
     fn knock(door: u32) -> Lone {
         Lone { door, ..Lone::default() }
     }
@@ -145,10 +148,11 @@ mod tests {
         let key = Key::new(1);
         let mut waiting = Waiting::new(64 * size_of::<Bucket>());
         for (source, door) in sources(0..3 * PLACES).zip(0..) {
-            waiting.insert(&key, key.name(source), knock(door));
+            waiting.meet(&key, key.name(source), knock(door));
         }
-        let mut still =
-            |of: std::ops::Range<u32>| sources(of).filter(|s| waiting.take(&key, key.name(*s)).is_some()).count();
+        let mut still = |of: std::ops::Range<u32>| {
+            sources(of).filter(|s| waiting.meet(&key, key.name(*s), other()).is_some()).count()
+        };
         let (latest, early) = (still(3 * PLACES - 64..3 * PLACES), still(0..PLACES));
         assert!(latest >= 48, "{latest} of the latest 64");
         assert!(early >= 4, "{early} of the first {PLACES}, after twice as many as there are places");
@@ -161,9 +165,9 @@ mod tests {
         let of_cell = (0..u32::MAX).map(|n| Address::v4(n.to_be_bytes())).filter(|a| key.cell(*a) == 7);
         let sources: Vec<Address> = of_cell.take(100).collect();
         for &source in &sources {
-            waiting.insert(&key, key.name(source), knock(1));
+            waiting.meet(&key, key.name(source), knock(1));
         }
-        let kept = sources.iter().filter(|source| waiting.take(&key, key.name(**source)).is_some()).count();
+        let kept = sources.iter().filter(|source| waiting.meet(&key, key.name(**source), other()).is_some()).count();
         assert!(kept > 90, "{kept} of 100 sources still wait in a table for 256");
     }
 
@@ -171,9 +175,10 @@ mod tests {
     fn a_source_waits_until_it_comes_again() {
         let (key, mut waiting) = (Key::new(1), Waiting::new(4096));
         let (a, b) = (7, 8);
-        waiting.insert(&key, a, knock(7));
-        assert_eq!(waiting.take(&key, b), None);
-        assert_eq!(waiting.take(&key, a), Some(knock(7)));
-        assert_eq!(waiting.take(&key, a), None);
+        assert_eq!(waiting.meet(&key, a, knock(7)), None);
+        assert_eq!(waiting.meet(&key, b, knock(8)), None);
+        assert_eq!(waiting.meet(&key, a, knock(7)), None, "the same door again");
+        assert_eq!(waiting.meet(&key, a, knock(9)), Some(knock(7)));
+        assert_eq!(waiting.meet(&key, a, knock(9)), None, "it is taken out");
     }
 }
