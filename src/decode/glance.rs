@@ -1,8 +1,8 @@
-//! What most frames of most networks are, told at a glance: TCP and UDP over Ethernet.
+//! What most frames of most networks are, told at a glance: TCP and UDP over Ethernet, with a VLAN tag or two on trunks.
 //!
 //! In: a frame. Out: [`Glance`]: plain data, or evidence with its record, where `decode`, `classify` and `observe` would
 //! come to the same; or nothing, and the frame takes the long way. It looks at fields where they stand when nothing
-//! unusual comes before them (no tag, no IP options, no extension header, no missing bytes) or behind them (no tunnel), which costs a
+//! unusual comes before them (no third tag, no IP options, no extension header, no missing bytes) or behind them (no tunnel), which costs a
 //! quarter of decoding. A property test holds the two ways together.
 //! Must not accept what the long way would not: an evader would go through here unseen.
 //! Read next: `class.rs` (what plain means), `observe.rs` (the record).
@@ -10,7 +10,7 @@
 use super::{
     Address, Kind, Marks, Observation, Telltale,
     ftp::CONTROL,
-    link::{ETHERNET, GROUP, ethertype},
+    link::{ETHERNET, GROUP, ethertype, vlan},
     tcp::{
         self,
         flags::{ACK, PSH},
@@ -22,6 +22,8 @@ use super::{
 use crate::source::Frame;
 
 const ETHERNET_HEADER: usize = 14;
+/// Priority and id, and what follows.
+const TAG: usize = 4;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const TCP_HEADER: usize = 20;
@@ -53,17 +55,45 @@ pub fn glance(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Glance {
         return Glance::Unsure;
     }
     let glance = match u16::from_be_bytes([link[12], link[13]]) {
-        ethertype::IPV4 => ipv4(frame, link, network, list),
-        ethertype::IPV6 => ipv6(frame, link, network, list),
-        _ => None,
+        ethertype::IPV4 => ipv4(frame, link, [0; 2], network, list),
+        ethertype::IPV6 => ipv6(frame, link, [0; 2], network, list),
+        kind => tagged(frame, link, kind, network, list),
     };
     glance.unwrap_or(Glance::Unsure)
+}
+
+/// What is behind one tag, or two. Not a part of the caller's loop: frames come with tags or without, and it shall be short for those without.
+#[inline(never)]
+fn tagged(
+    frame: &Frame<'_>,
+    link: &[u8; ETHERNET_HEADER],
+    mut kind: u16,
+    mut network: &[u8],
+    list: &mut Vec<Observation>,
+) -> Option<Glance> {
+    let mut ids = [0; 2];
+    for _ in 0..ids.len() {
+        match kind {
+            ethertype::CUSTOMER | ethertype::SERVICE | ethertype::STACKED => {
+                let (tag, rest) = network.split_first_chunk::<TAG>()?;
+                vlan::note(&mut ids, half(tag, 0));
+                (kind, network) = (half(tag, 2), rest);
+            }
+            _ => break,
+        }
+    }
+    match kind {
+        ethertype::IPV4 => ipv4(frame, link, ids, network, list),
+        ethertype::IPV6 => ipv6(frame, link, ids, network, list),
+        _ => None,
+    }
 }
 
 /// What the network header says of a packet, and its segment or datagram.
 struct Carried<'a> {
     frame: &'a Frame<'a>,
     link: &'a [u8; ETHERNET_HEADER],
+    vlan: [u16; 2],
     /// What is captured of it, padding of the frame taken off.
     bytes: &'a [u8],
     /// Its length as the header says.
@@ -80,6 +110,7 @@ struct Carried<'a> {
 fn ipv4(
     frame: &Frame<'_>,
     link: &[u8; ETHERNET_HEADER],
+    vlan: [u16; 2],
     network: &[u8],
     list: &mut Vec<Observation>,
 ) -> Option<Glance> {
@@ -92,7 +123,7 @@ fn ipv4(
     let marks = if fragment & DONT_FRAGMENT == 0 { Marks::default() } else { Marks::DONT_FRAGMENT };
     let bytes = following.get(..sent).unwrap_or(following);
     let (protocol, ttl, tos) = (header[9], header[8], header[1]);
-    Carried { frame, link, bytes, sent, marks, ip_id: half(header, 4), protocol, ttl, tos }
+    Carried { frame, link, vlan, bytes, sent, marks, ip_id: half(header, 4), protocol, ttl, tos }
         .look(list, || (Address::v4(field(header, 12)), Address::v4(field(header, 16))))
 }
 
@@ -100,6 +131,7 @@ fn ipv4(
 fn ipv6(
     frame: &Frame<'_>,
     link: &[u8; ETHERNET_HEADER],
+    vlan: [u16; 2],
     network: &[u8],
     list: &mut Vec<Observation>,
 ) -> Option<Glance> {
@@ -111,7 +143,7 @@ fn ipv6(
     let sent = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let bytes = following.get(..sent).unwrap_or(following);
     let (marks, ip_id, tos) = (Marks::default(), 0, header[0] << 4 | header[1] >> 4);
-    Carried { frame, link, bytes, sent, marks, ip_id, protocol: header[6], ttl: header[7], tos }
+    Carried { frame, link, vlan, bytes, sent, marks, ip_id, protocol: header[6], ttl: header[7], tos }
         .look(list, || (Address::v6(field(header, 8)), Address::v6(field(header, 24))))
 }
 
@@ -176,7 +208,7 @@ impl Carried<'_> {
             window: 0,
             ip_id: self.ip_id,
             payload_len: self.sent.saturating_sub(header_len) as u16,
-            vlan: [0; 2],
+            vlan: self.vlan,
             marks,
             mac: field(self.link, 6),
             protocol: self.protocol,
@@ -255,9 +287,27 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_tag_or_another_link_the_long_way_decides() {
-        let tagged = ethernet(0x8100, &[hex("000c 0800"), over_v4(6, &tcp(ACK))].concat());
-        assert_eq!(at_a_glance(1, &tagged), Glance::Unsure);
+    fn tags_are_looked_through_as_the_long_way_does() {
+        for (tags, plain) in [
+            ("000c 0800", Glance::Plain),
+            ("600c 8100 0007 0800", Glance::Plain),
+            ("0000 88a8 0007 0800", Glance::Plain),
+            ("000c 8100 0007 8100 0008 0800", Glance::Unsure),
+            ("000c 8847", Glance::Unsure),
+            ("000c 08", Glance::Unsure),
+        ] {
+            for outer in [0x8100, 0x88a8, 0x9100] {
+                let tagged = |segment: &[u8]| ethernet(outer, &[hex(tags), over_v4(6, segment)].concat());
+                assert_eq!(at_a_glance(1, &tagged(&tcp(ACK))), plain, "{tags}");
+                let probe = tagged(&tcp(2));
+                assert_eq!(at_a_glance(1, &probe) == Glance::Evidence, plain == Glance::Plain, "{tags}");
+                assert!(agree(&probe), "{tags}");
+            }
+        }
+    }
+
+    #[test]
+    fn behind_another_link_the_long_way_decides() {
         let other_link = ethernet(0x0800, &over_v4(6, &tcp(ACK)));
         assert_eq!(at_a_glance(101, &other_link), Glance::Unsure);
     }
@@ -270,13 +320,19 @@ mod tests {
             flags in prop_oneof![Just(ACK), Just(ACK | PSH), any::<u8>()],
             ipv6: bool,
             udp: bool,
+            tags in 0..4_usize,
             damage in prop::collection::vec((0..80_usize, any::<u8>()), 0..3),
-            len in 0..90_usize,
+            len in 0..102_usize,
         ) {
             let (next, body) =
                 if udp { (17, hex(DATAGRAM)) } else { (6, [tcp(flags), hex("020405b4 04020100 00000000")].concat()) };
             let mut bytes =
                 if ipv6 { ethernet(0x86dd, &over_v6(next, &body)) } else { ethernet(0x0800, &over_v4(next, &body)) };
+            let kind = [bytes[12], bytes[13]];
+            for (n, tag) in [[0x81, 0, 0, 7], [0x88, 0xa8, 0x60, 12], [0x81, 0, 0, 0]].into_iter().enumerate().take(tags) {
+                bytes.splice(12 + 4 * n..12 + 4 * n, tag);
+            }
+            prop_assert_eq!(&bytes[12 + 4 * tags..14 + 4 * tags], &kind);
             for (at, byte) in damage {
                 if let Some(field) = bytes.get_mut(at) {
                     *field = byte;

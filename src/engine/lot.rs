@@ -250,12 +250,18 @@ impl Take<'_> for Reading<'_> {
         seen.frame(&frame);
         match decode::glance(&frame, &mut work.scattered.observations) {
             Glance::Plain if !wanted.plain => seen.plain += 1,
-            Glance::Evidence => {
-                if let Some(o) = work.scattered.observations.last() {
+            Glance::Evidence => match work.scattered.observations.last() {
+                // Its addresses are to be those of a tenant.
+                Some(o) if wanted.tenants && o.vlan != [0; 2] => {
+                    work.scattered.observations.pop();
+                    work.read_closely(&frame, *wanted);
+                }
+                Some(o) => {
                     work.counts.known(o.protocol);
                     work.counts.observation(o);
                 }
-            }
+                None => {}
+            },
             Glance::Plain | Glance::Unsure => work.read_closely(&frame, *wanted),
         }
     }

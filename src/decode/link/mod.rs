@@ -17,7 +17,7 @@ pub(super) mod ppp;
 mod pppoe;
 mod radio;
 pub(super) mod raw;
-mod vlan;
+pub(super) mod vlan;
 mod wifi;
 
 pub(super) use ethernet::GROUP;
@@ -35,9 +35,9 @@ pub(super) mod ethertype {
     pub(in crate::decode) const MPLS_MULTICAST: u16 = 0x8848;
     pub(super) const PPPOE: u16 = 0x8864;
     /// A tag of 802.1Q; of 802.1ad; of stacks before that gave the outer one 0x88a8.
-    pub(super) const CUSTOMER: u16 = 0x8100;
-    pub(super) const SERVICE: u16 = 0x88a8;
-    pub(super) const STACKED: u16 = 0x9100;
+    pub(in crate::decode) const CUSTOMER: u16 = 0x8100;
+    pub(in crate::decode) const SERVICE: u16 = 0x88a8;
+    pub(in crate::decode) const STACKED: u16 = 0x9100;
     /// Below this, the field is the length of an 802.3 frame, and an 802.2 header follows.
     pub(super) const FIRST: u16 = 0x0600;
     /// In the place of an `EtherType`: an 802.2 header follows.

@@ -15,11 +15,16 @@ use crate::decode::{
 /// Opens one tag.
 pub(super) fn open<'a>(input: &'a [u8], packet: &mut Packet) -> Opened<'a> {
     let (rest, (tag, next)) = tag(input).map_err(|_| Skip::CutLinkHeader)?;
-    // A tag with id 0 is of no VLAN: it only tells how urgent the frame is.
-    if let Some(id) = packet.vlan.iter_mut().find(|id| **id == 0) {
+    note(&mut packet.vlan, tag);
+    Ok((next, rest))
+}
+
+/// Notes a tag's id among the outer two. One with id 0 is of no VLAN: it only tells how urgent the frame is.
+#[inline]
+pub(in crate::decode) fn note(ids: &mut [u16; 2], tag: u16) {
+    if let Some(id) = ids.iter_mut().find(|id| **id == 0) {
         *id = tag & 0x0fff;
     }
-    Ok((next, rest))
 }
 
 /// Priority and id, then the next `EtherType`.
