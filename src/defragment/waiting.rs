@@ -11,6 +11,7 @@ use std::{
     io,
 };
 
+use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -70,13 +71,13 @@ struct Account {
     dues: BTreeSet<Due>,
 }
 
-/// All that wait.
+/// All that wait. The hashes are random in each process, and in no order that shows: who forges fragments can aim at nothing.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     limits: Limits,
-    datagrams: HashMap<Key, Datagram>,
+    datagrams: HashMap<Key, Datagram, RandomState>,
     dues: BTreeMap<Due, Key>,
-    accounts: HashMap<Address, Account>,
+    accounts: HashMap<Address, Account, RandomState>,
     next_number: u64,
     held: usize,
 }
