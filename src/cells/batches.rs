@@ -109,7 +109,7 @@ fn told(cells: &mut [Cell], end: Time) -> Vec<String> {
         cell.conclude_all(end);
         cell.end(end);
         let mut reports: Vec<Report> = cell.reports().collect();
-        reports.sort_by_key(Report::order);
+        reports.sort_by(Report::compare);
         let contacts: &Contacts = &cell.contacts;
         format!("{reports:#?} {:?} {} {contacts:?} {:?}", cell.losses(), cell.copies(), cell.paths)
     };

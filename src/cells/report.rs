@@ -4,6 +4,8 @@
 //! The clock in the key is that of the packet or, of a deadline, the exact due time: never that of
 //! the packet or batch that made somebody look.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -112,7 +114,7 @@ pub struct Suspicion {
 impl Report {
     /// The key of the one order.
     #[must_use]
-    pub fn order(&self) -> (Time, u64, u8, Address, u8) {
+    fn order(&self) -> (Time, u64, u8, Address, u8) {
         let (phase, technique) = match &self.what {
             What::Alive { .. } => (0, 0),
             What::Answered { .. } => (1, 0),
@@ -127,5 +129,13 @@ impl Report {
             What::Ended(s) => (4, s.technique as u8),
         };
         (self.clock, self.seq, phase, self.source, technique)
+    }
+
+    /// Which of two comes first in that order: nearly always the packets that they are of tell.
+    #[inline]
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let of = |report: &Self| (report.clock, report.seq);
+        of(self).cmp(&of(other)).then_with(|| self.order().cmp(&other.order()))
     }
 }

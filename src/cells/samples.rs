@@ -238,7 +238,7 @@ impl Story {
     /// All reports so far, in the one order.
     pub(crate) fn reports(&mut self) -> Vec<Report> {
         self.reports.extend(self.cells.iter_mut().flat_map(|cell| cell.reports().collect::<Vec<_>>()));
-        self.reports.sort_by_key(Report::order);
+        self.reports.sort_by(Report::compare);
         self.reports.clone()
     }
 

@@ -145,7 +145,7 @@ impl Correlate {
     /// Works off all that was taken in: every cell must have come to the watermark `now`.
     pub fn settle(&mut self, now: Time, mut find: impl FnMut(Finding)) {
         let mut reports = std::mem::take(&mut self.reports);
-        reports.sort_by_key(Report::order);
+        reports.sort_by(Report::compare);
         let mut heard = std::mem::take(&mut self.heard).into_iter().peekable();
         for report in reports.drain(..) {
             while let Some(heard) = heard.next_if(|heard| heard.order <= (report.clock, report.seq)) {
