@@ -262,9 +262,11 @@ impl Head {
     }
 }
 
-/// The table.
+/// The table. It takes no memory before the first contact: of most captures few cells have any.
 #[derive(Debug)]
 pub struct Contacts {
+    /// How many there are, or will be.
+    buckets: usize,
     heads: Vec<Head>,
     entries: Vec<[Contact; WAYS]>,
     /// Contacts given up before they were judged.
@@ -337,20 +339,25 @@ impl Contacts {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let buckets = (bytes / (WAYS * Self::COST)).max(1);
-        let entries = vec![[Contact::EMPTY; WAYS]; buckets];
-        Self { heads: vec![Head::EMPTY; buckets], entries, lost: 0, displaced: None }
+        Self { buckets, heads: Vec::new(), entries: Vec::new(), lost: 0, displaced: None }
+    }
+
+    #[cold]
+    fn begin(&mut self) {
+        self.entries = vec![[Contact::EMPTY; WAYS]; self.buckets];
+        self.heads = vec![Head::EMPTY; self.buckets];
     }
 
     /// How many contacts fit.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.entries.len() * WAYS
+        self.buckets * WAYS
     }
 
     /// Where a door with this name belongs.
     #[inline]
     fn place(&self, name: u64) -> Place {
-        let bucket = ((name >> 32) * self.entries.len() as u64) >> 32;
+        let bucket = ((name >> 32) * self.buckets as u64) >> 32;
         (bucket as usize, name as u16 | 1)
     }
 
@@ -386,6 +393,9 @@ impl Contacts {
         let place @ (bucket, tag) = self.place(name);
         if let Some(way) = self.search(place, door) {
             return self.hold(bucket, way).map(|held| Found::Known(held.seen(now)));
+        }
+        if self.heads.is_empty() {
+            self.begin();
         }
         let head = self.heads.get_mut(bucket)?;
         let way = head.least();
@@ -445,13 +455,18 @@ impl Contacts {
 
 impl Kept for Contacts {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        let Self { heads, entries, lost, displaced } = self;
+        // How many buckets there are follows from the memory.
+        let Self { buckets: _, heads, entries, lost, displaced } = self;
+        to.put(&heads.is_empty())?;
         to.put(heads.as_slice())?;
         to.put(entries.as_slice())?;
         to.put(&(lost, displaced))
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        if !from.take::<bool>()? {
+            self.begin();
+        }
         from.fill(&mut self.heads)?;
         from.fill(&mut self.entries)?;
         (self.lost, self.displaced) = from.take()?;
@@ -484,6 +499,15 @@ mod tests {
         assert!(matches!(table.find_or_insert(name(&key, 22), &door(22), Time(0)), Some(Found::New(..))));
         assert!(matches!(table.find_or_insert(name(&key, 22), &door(22), Time(0)), Some(Found::Known(..))));
         assert!(table.find(name(&key, 23), &door(23), Time(0)).is_none());
+    }
+
+    #[test]
+    fn nobody_takes_no_memory() {
+        let (key, mut table) = (Key::new(1), Contacts::new(1 << 20));
+        assert!(table.find(name(&key, 22), &door(22), Time(0)).is_none() && table.entries.capacity() == 0);
+        table.find_or_insert(name(&key, 22), &door(22), Time(0));
+        assert_eq!(table.entries.len() * WAYS, table.capacity());
+        assert!(table.find(name(&key, 22), &door(22), Time(0)).is_some());
     }
 
     #[test]

@@ -46,9 +46,11 @@ struct Bucket {
     staying: [Entry; STAYING],
 }
 
-/// The table.
+/// The table. It takes no memory before somebody waits.
 #[derive(Debug)]
 pub struct Waiting {
+    /// How many buckets there are, or will be.
+    most: usize,
     buckets: Vec<Bucket>,
 }
 
@@ -56,12 +58,16 @@ impl Waiting {
     /// A table for `bytes` of memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let buckets = (bytes / size_of::<Bucket>()).max(1);
-        Self { buckets: vec![Bucket::default(); buckets] }
+        Self { most: (bytes / size_of::<Bucket>()).max(1), buckets: Vec::new() }
+    }
+
+    #[cold]
+    fn begin(&mut self) {
+        self.buckets = vec![Bucket::default(); self.most];
     }
 
     fn at(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+        (((hash >> 32) * self.most as u64) >> 32) as usize
     }
 
     fn bucket(&mut self, hash: u64) -> Option<&mut Bucket> {
@@ -77,6 +83,9 @@ impl Waiting {
 
     /// A lone knock: that of before at another door, which waits no more; without one the source waits with this.
     pub fn meet(&mut self, key: &Key, source: u64, knock: Lone) -> Option<Lone> {
+        if self.buckets.is_empty() {
+            self.begin();
+        }
         let hash = place(key, source);
         let Bucket { recent, staying } = self.bucket(hash)?;
         if let Some(entry) = recent.iter_mut().chain(staying.iter_mut()).find(|entry| entry.source == hash) {
@@ -116,11 +125,15 @@ fn place(key: &Key, source: u64) -> u64 {
 
 impl Kept for Waiting {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        let Self { buckets } = self;
+        let Self { most: _, buckets } = self;
+        to.put(&buckets.is_empty())?;
         to.put(buckets.as_slice())
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
+        if !from.take::<bool>()? {
+            self.begin();
+        }
         from.fill(&mut self.buckets)
     }
 }

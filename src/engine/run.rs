@@ -141,7 +141,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     let known = found.as_mut().map(|found| standing::begin(found, &mut totals)).transpose()?;
     let seed = known.or(plan.key).unwrap_or_else(|| feed.make_seed(sink));
     let key = Key::new(seed);
-    let mut cells = plan.cells(&pool, &key);
+    let mut cells = plan.cells(&key);
     let mut front = Front::new(&plan, &key);
     let mut references = plan.references;
     let mut defragmenter = Defragmenter::new(Limits::default()).following(plan.reassembly);
@@ -364,26 +364,9 @@ impl Front {
 
 impl Plan {
     /// All cells, or none when only reference presets were asked for.
-    /// The workers make them, for that is to fill all of the tables once.
-    fn cells(&self, pool: &Pool, key: &Key) -> Vec<Cell> {
+    fn cells(&self, key: &Key) -> Vec<Cell> {
         let Some(thresholds) = &self.thresholds else { return Vec::new() };
         let thresholds = Arc::new(thresholds.clone());
-        let mut cells: Vec<Option<Cell>> = (0..CELLS).map(|_| None).collect();
-        let memory = self.memory;
-        let new = || Cell::new(memory, key.clone(), Arc::clone(&thresholds));
-        let parts = Mutex::new(cells.chunks_mut(CELLS / 16));
-        pool.work(
-            &mut vec![(); self.shards.max(1)],
-            || {},
-            |()| {
-                let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some(part) = next() {
-                    for cell in part {
-                        *cell = Some(new());
-                    }
-                }
-            },
-        );
-        cells.into_iter().flatten().collect()
+        (0..CELLS).map(|_| Cell::new(self.memory, key.clone(), Arc::clone(&thresholds))).collect()
     }
 }
