@@ -79,7 +79,9 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
         let fetching = |open: &&Open| open.first;
         for (Open { lead, .. }, places) in group(step, 1).iter().filter(fetching).zip(&places) {
             if let Some(cell) = cells.get_mut(at(lead)) {
-                places.iter().for_each(|place| cell.contacts.bring_entry(*place));
+                for place in places {
+                    cell.contacts.bring_entry(*place);
+                }
                 cell.fetch_sources();
             }
         }

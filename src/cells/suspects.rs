@@ -1,8 +1,10 @@
 //! Suspects: each source with more than one judged contact, and what its knocks have come to.
 //!
 //! In: knocks. Out: groups that give ground for suspicion, scans that grow. Must not know of packets, answers or time-outs.
-//! Read next: `suspects/table.rs` (who is kept), `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
+//! Read next: `suspects/table.rs` (who is kept), `suspects/scan.rs`, `suspects/crowd.rs`, `walk.rs` (the judging of a group), `evidence.rs` (what a scan has).
 
+mod crowd;
+mod scan;
 mod table;
 
 use serde::{Deserialize, Serialize};
@@ -10,20 +12,22 @@ use tripline_plugin::event::Trust;
 
 use crate::{
     cells::{
-        deadlines::Appointment,
         evidence::Evidence,
-        knock::{After, Knock, Tally},
+        knock::{After, Knock},
         outcome::Outcome,
         report::Suspicion,
         technique::{FIRST_UNPRIVILEGED, Technique},
-        walk::{Ground, Group, Measure, STEP, Shape, Share},
+        walk::{Ground, Group, Measure, STEP, Shape},
     },
-    decode::{Address, Marks, Tunnel},
+    decode::{Address, Marks},
     dispatch::Key,
     presets::tripline::Thresholds,
     source::Time,
 };
 
+use crowd::Crowd;
+use scan::DEADLINES;
+pub use scan::Scan;
 pub use table::Suspects;
 
 /// Knocks that are kept of a source that is not yet a scanner.
@@ -62,134 +66,6 @@ pub struct Suspect {
     /// What the table has counted of it.
     bytes: usize,
     rank: Rank,
-}
-
-/// All contacts of a source by one technique.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Crowd {
-    technique: Technique,
-    tally: Tally,
-    /// Answered doors that were left without a word, or hosts that were pinged, whatever they said.
-    mute: u32,
-    /// Those to which the source came back later.
-    revisited: u32,
-    /// When it will be looked whether it does, once that is due.
-    review_at: Option<Time>,
-}
-
-impl Crowd {
-    fn new(technique: Technique) -> Self {
-        Self { technique, tally: Tally::default(), mute: 0, revisited: 0, review_at: None }
-    }
-
-    /// How near they are to a review: enough was left without a word, and hardly anything was not. (Browsers open
-    /// connections in advance and drop some, but they use most.)
-    fn mute(&self, t: &Thresholds) -> Measure {
-        let (of, percent) = (self.tally.doors(), 80);
-        let share = Share { part: of.min(u64::from(self.mute) + self.tally.failed()), of, percent };
-        Measure { share: Some(share), ..Measure::count(Ground::Once, self.mute.into(), t.once.into()) }
-    }
-
-    fn is_mute(&self, t: &Thresholds) -> bool {
-        self.mute(t).is_reached()
-    }
-
-    /// How near they are to a crowd without a pattern, of which nearly all fail.
-    fn incoherent(&self, t: &Thresholds) -> Measure {
-        let (doors, percent) = (self.tally.doors(), t.incoherent_percent.into());
-        let share = Share { part: self.tally.failed(), of: doors, percent };
-        Measure { share: Some(share), ..Measure::count(Ground::Incoherent, doors, t.incoherent.into()) }
-    }
-
-    /// Whether it goes from door to door and never comes back. Those who watch over hosts do.
-    fn never_returns(&self, t: &Thresholds) -> bool {
-        self.is_mute(t) && self.revisited * 4 < self.mute
-    }
-}
-
-/// A suspected scan.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Scan {
-    /// How it knocks.
-    pub technique: Technique,
-    /// Why it is suspect.
-    pub ground: Ground,
-    /// What the first group had in common.
-    pub shape: Option<Shape>,
-    /// The latest knocks, which judgement looks at: a ring once it is full.
-    #[serde(with = "crate::checkpoint::roomy")]
-    case: Vec<Knock>,
-    /// All that is known.
-    pub evidence: Evidence,
-    /// Clock of its last probe.
-    pub last: Time,
-    /// Clock of the next daily report.
-    pub day: Time,
-    /// When it is to be seen whether it has gone quiet, once that is appointed.
-    pub quiet_at: Option<Time>,
-    /// Doors at which the next report is due.
-    pub report_at: u64,
-    /// 802.1Q ids of the first probe.
-    pub vlan: [u16; 2],
-    /// What it came through.
-    pub tunnel: Option<Box<Tunnel>>,
-    /// Link address of the sender.
-    pub mac: [u8; 6],
-}
-
-impl Scan {
-    /// Whether a new knock is the scan's. An answered one only when it lies where the scan has been before:
-    /// scanners browse, too.
-    fn takes(&self, knock: &Knock, target_hash: u64) -> bool {
-        let sweeps = matches!(self.shape, Some(Shape::Horizontal(_)) | None);
-        knock.failed()
-            || !knock.technique.is_honest()
-            || self.evidence.has_target(target_hash)
-            || sweeps && self.evidence.port_sample.contains(&knock.port)
-    }
-
-    /// Takes a knock in; true when a report is due.
-    fn take(&mut self, knock: &Knock, target_hash: u64) -> bool {
-        self.evidence.add(knock, target_hash);
-        let doors = self.evidence.tally.doors();
-        // The latest stay: who fills its case with harmless knocks first gains nothing by it.
-        if !self.is_full() {
-            self.case.push(*knock);
-        } else if let Some(oldest) = self.case.get_mut(doors.saturating_sub(1) as usize % KNOCKS) {
-            *oldest = *knock;
-        }
-        let due = doors >= self.report_at;
-        if due {
-            // Each door while judgement may still turn, then ever more seldom.
-            self.report_at = doors + 1 + if doors < 24 { 0 } else { doors / 8 };
-        }
-        due
-    }
-
-    /// The latest knocks in the order in which their outcomes became known.
-    #[must_use]
-    pub fn case(&self) -> Vec<Knock> {
-        let mut case = self.case.clone();
-        if self.is_full() {
-            case.rotate_left(self.evidence.tally.doors() as usize % KNOCKS);
-        }
-        case
-    }
-
-    fn is_full(&self) -> bool {
-        self.case.len() >= KNOCKS
-    }
-
-    /// Whether a knock at this door is one of the scan's, as far as is known.
-    fn holds(&self, knock: &Knock, target_hash: u64) -> bool {
-        self.case.iter().any(|k| k.is_at_same_door(knock))
-            || self.is_full() && self.evidence.has_target(target_hash) && self.evidence.ports.contains(knock.port)
-    }
-
-    fn bytes(&self) -> usize {
-        let tunnel = self.tunnel.as_ref().map_or(0, |_| size_of::<Tunnel>());
-        size_of::<Self>() + tunnel + self.evidence.bytes() + self.case.capacity() * size_of::<Knock>() + DEADLINES
-    }
 }
 
 /// What a knock came to.
@@ -556,9 +432,6 @@ impl Suspect {
 
 /// What the index costs for each suspect: key, slot and the hash table's slack.
 const INDEX_COST: usize = 64;
-
-/// What the two deadlines of a scan cost, with as many again that nobody expects any more.
-const DEADLINES: usize = 4 * size_of::<Appointment>();
 
 /// What a suspect's evidence would cost a forger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// What a state begins with. The number goes up when something is kept in another way within a version.
-const MAGIC: &[u8; 18] = b"TRIPLINE STATE 1\r\n";
+const MAGIC: &[u8; 18] = b"TRIPLINE STATE 2\r\n";
 
 /// How often, and how long, it is waited for a run that was killed just now.
 const GOING: u32 = 30;

@@ -202,7 +202,9 @@ impl Work {
             merged = self.merged(cell, number);
             (merged.as_slice(), 0)
         };
-        leads.iter().for_each(|lead| take(lead.of_list(lead.list | list)));
+        for lead in leads {
+            take(lead.of_list(lead.list | list));
+        }
     }
 
     /// The same where there is something to merge.
