@@ -94,7 +94,7 @@ fn plan(args: &Judging, presets: &[String], thresholds: Thresholds, memory: Opti
     let shards = args.shards.map_or_else(engine::cores, usize::from);
     Plan {
         shards,
-        batches: Sizes::round(shards),
+        batches: Sizes::of_workers(shards).1,
         memory: usize::try_from(memory).unwrap_or(usize::MAX),
         key: None,
         thresholds: presets.iter().any(|name| name == known::TRIPLINE).then_some(thresholds),

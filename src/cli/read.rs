@@ -144,5 +144,5 @@ impl Reports {
 
 fn sizes(args: &args::Read, workers: usize) -> (Sizes, usize) {
     let of = |bytes| Sizes::of_round(usize::try_from(bytes).unwrap_or(usize::MAX));
-    args.batch.map_or_else(|| (Sizes::default(), Sizes::round(workers)), of)
+    args.batch.map_or_else(|| Sizes::of_workers(workers), of)
 }

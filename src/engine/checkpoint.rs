@@ -6,7 +6,7 @@
 //! Must not know what a stage keeps, nor when it is time.
 //!
 //! ```text
-//! TRIPLINE STATE 1    magic and format
+//! TRIPLINE STATE 2    magic and format
 //! preamble            version, settings, inputs, how far: begun, under way, finished
 //! sink                where outputs stand, limits, summary
 //! engine              source, cells, correlate, reference presets; only of a run under way

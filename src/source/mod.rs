@@ -219,6 +219,8 @@ pub struct Sizes {
 
 /// What a worker reads at once: it stays near its core, with what becomes of it, until it is decoded.
 const AT_ONCE: usize = 128 << 10;
+/// More bytes in a round gain nothing, and each takes up to five when all of it is evidence.
+const MOST_IN_ROUND: usize = 2 << 20;
 
 impl Sizes {
     /// What suits a wire, where a batch is all that has come.
@@ -227,11 +229,14 @@ impl Sizes {
         Self { batch_bytes: 1 << 20, ..Self::default() }
     }
 
-    /// How many batches so many workers should have in a round. Four each let them finish together; half a MiB each keeps what
-    /// cells are given small when all of it is evidence. Twice as much saved nothing, and took 6 MiB.
+    /// What suits so many workers: how much at once, and how many batches in a round. Four each let them finish together. Half a MiB each keeps
+    /// what cells are given small when all of it is evidence; of more than four the same room is shared in smaller batches, since what
+    /// is under way is beside the budget, however many they are.
     #[must_use]
-    pub fn round(workers: usize) -> usize {
-        4 * workers.clamp(1, 16)
+    pub fn of_workers(workers: usize) -> (Self, usize) {
+        let batches = 4 * workers.clamp(1, 16);
+        let batch_bytes = (MOST_IN_ROUND / batches).min(AT_ONCE);
+        (Self { batch_bytes, ..Self::default() }, batches)
     }
 
     /// `bytes` in a round: how much at once, and how many batches that makes.
@@ -303,5 +308,20 @@ pub trait Source: Send {
     /// It cannot, or the state does not fit.
     fn resume(&mut self, _from: &mut Reader<'_>) -> Result<(), Unfit> {
         Err(Unfit::Other("this input cannot be taken up"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_bounded_however_many_work() {
+        for workers in 1..200 {
+            let (sizes, batches) = Sizes::of_workers(workers);
+            assert!(sizes.batch_bytes * batches <= MOST_IN_ROUND && sizes.batch_bytes >= 32 << 10, "{workers}");
+            assert!(batches >= 4 * workers.min(16), "{workers}");
+        }
+        assert_eq!(Sizes::of_workers(2), (Sizes::default(), 8));
     }
 }

@@ -46,7 +46,8 @@ pub fn why(args: &args::Why, program: &Program) -> Result<Outcome, Failure> {
     let presets: Vec<&str> = own.into_iter().chain(plan.references.iter().map(engine::Reference::name)).collect();
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let unpacking = Unpacking::for_workers(plan.shards, args.selection.unpack_memory);
-    let mut archive = Archive::open(&args.paths, args.order.into(), Sizes::default()).unpacking(unpacking);
+    let mut archive =
+        Archive::open(&args.paths, args.order.into(), Sizes::of_workers(plan.shards).0).unpacking(unpacking);
     if let Some(window) = window {
         archive = archive.within(window);
     }
