@@ -106,7 +106,8 @@ fn in_batches(cells: &mut [Cell], packets: &[Observation], sizes: &[usize], roun
 /// All that a cell says, and what it counts and keeps.
 fn told(cells: &mut [Cell], end: Time) -> Vec<String> {
     let tell = |cell: &mut Cell| {
-        cell.conclude_all(end);
+        cell.wait_no_more(end, u64::MAX);
+        cell.review_all(end);
         cell.end(end);
         let mut reports: Vec<Report> = cell.reports().collect();
         reports.sort_by(Report::compare);

@@ -144,6 +144,12 @@ impl Deadlines {
         }
     }
 
+    /// The packet whose answer is awaited the longest.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.answers.front().map(|awaited| awaited.seq)
+    }
+
     /// The next awaited answer, due or not.
     pub fn unanswered(&mut self) -> Option<Awaited> {
         self.approached = self.approached.saturating_sub(1);

@@ -272,11 +272,23 @@ impl Cell {
         }
     }
 
-    /// The input ends at `now`: nobody will answer any more, or come back.
-    pub fn conclude_all(&mut self, now: Time) {
-        while let Some(awaited) = self.deadlines.unanswered() {
+    /// The packet for whose answer it has waited the longest.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<u64> {
+        self.deadlines.first()
+    }
+
+    /// The input ends at `now`: packets before the one with this `seq` will not be answered any more.
+    pub fn wait_no_more(&mut self, now: Time, seq: u64) {
+        while self.waits_for().is_some_and(|first| first < seq)
+            && let Some(awaited) = self.deadlines.unanswered()
+        {
             self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
         }
+    }
+
+    /// And nobody will come back.
+    pub fn review_all(&mut self, now: Time) {
         let t = Arc::clone(&self.thresholds);
         for suspect in self.suspects.iter_mut() {
             let source = suspect.source;

@@ -229,7 +229,8 @@ impl Story {
     pub(crate) fn end(&mut self) -> &mut Self {
         self.look();
         for cell in &mut self.cells {
-            cell.conclude_all(self.now);
+            cell.wait_no_more(self.now, u64::MAX);
+            cell.review_all(self.now);
             cell.end(self.now);
         }
         self

@@ -367,6 +367,8 @@ impl Suspect {
         let report_at = evidence.tally.doors() + 1;
         let day = now.after(86_400 * Time::SECOND);
         let (vlan, tunnel, mac) = Default::default();
+        // No room for more: hardly anybody scans in two ways, and those who are forged are many.
+        self.scans.reserve_exact(1);
         self.scans.push(Scan {
             technique,
             ground,

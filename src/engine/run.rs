@@ -224,8 +224,10 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
         // fewer frames his.
         standing!().write(checkpoints, [&fresh, &decoded], sink);
     }
+    // What processors heard at the last has its place among what the cells find, which is then told at once.
+    front.conclude(&mut cells, if follow.is_some() { u64::MAX } else { PORTION }, last, sink);
     for cell in &mut cells {
-        cell.conclude_all(last);
+        cell.review_all(last);
     }
     defragmenter.finish(last);
     let mut findings: Vec<Finding> = defragmenter.warnings(last).map(lot::found).collect();
@@ -274,23 +276,28 @@ struct Front {
     now: Time,
     /// Frames that the capture has lost so far.
     lost: u64,
-    /// Reports of the last round.
-    reported: usize,
+    /// Batches that the next round may have.
+    room: usize,
 }
 
-/// So many reports of a round, of a KiB and more each, make the next one smaller: they are beside the budget until correlate has them.
+/// So many reports of a round, of a KiB and more each, make the next one smaller, and fewer let it grow again: they are beside the budget until
+/// correlate has them.
 const MANY: usize = 2_048;
+
+/// So many frames at a time are concluded at the end of the input: each may be worth a report.
+const PORTION: u64 = 1_000;
 
 impl Front {
     fn new(plan: &Plan, key: &Key) -> Self {
         let thresholds = Arc::new(plan.thresholds.clone().unwrap_or_default());
-        let (locator, findings, now, lost, reported) = Default::default();
-        Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost, reported }
+        let (locator, findings, now, lost) = Default::default();
+        Self { correlate: Correlate::new(key, thresholds), locator, findings, now, lost, room: 1 }
     }
 
-    /// How many of so many batches the next round should have.
-    fn room(&self, batches: usize) -> usize {
-        if self.reported > MANY { batches.div_ceil(4) } else { batches }
+    /// How many of so many batches the next round should have: few at first, for a capture may begin in a flood.
+    fn room(&mut self, batches: usize) -> usize {
+        self.room = self.room.min(batches);
+        self.room
     }
 
     /// Counts the packets of those whose story is to be told. Who appears for the first time is watched from this batch on,
@@ -301,6 +308,19 @@ impl Front {
                 cell.watch(address, census.keep());
             }
             self.correlate.listen(address);
+        }
+    }
+
+    /// The input ends at `last`, and the cells wait no more. What comes of it is told in portions, as it is in rounds: a flood's is much.
+    /// (But for that of the last: it is told with all else that the end brings.)
+    fn conclude(&mut self, cells: &mut [Cell], portion: u64, last: Time, sink: &mut dyn Sink) {
+        while let Some(first) = cells.iter().filter_map(Cell::waits_for).min() {
+            self.take(cells.iter_mut(), Vec::new(), Vec::new(), last);
+            self.deliver(sink, false);
+            let until = first.saturating_add(portion);
+            for cell in cells.iter_mut() {
+                cell.wait_no_more(last, until);
+            }
         }
     }
 
@@ -320,19 +340,20 @@ impl Front {
     ) {
         self.now = now;
         self.correlate.take_heard(heard);
-        self.reported = 0;
+        let mut reported = 0;
         for cell in cells {
             let reports = cell.reports();
-            self.reported += reports.len();
+            reported += reports.len();
             self.correlate.take(reports);
         }
+        self.room = if reported > MANY { (self.room / 2).max(1) } else { self.room.saturating_mul(2) };
         self.findings.extend(references);
     }
 
     /// Judges it and hands the events on, in order, one after the other: a flood has many, and each is large. `over`: no
     /// more will come.
     fn deliver(&mut self, sink: &mut dyn Sink, over: bool) {
-        let Self { correlate, locator, findings, now, lost, reported: _ } = self;
+        let Self { correlate, locator, findings, now, lost, room: _ } = self;
         let mut hand = |Finding { seq, mut event, .. }: Finding, has_end: bool| {
             if let Some((path, number)) = seq.and_then(|seq| locator.locate(seq)) {
                 event.pcap_filename = Some(path.display().to_string());

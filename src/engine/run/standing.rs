@@ -93,7 +93,7 @@ fn fits(fits: bool) -> Result<(), Unfit> {
 impl Kept for Front {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
         // Delivered. No file loses frames.
-        let Self { correlate, locator, findings: _, now, lost: _, reported: _ } = self;
+        let Self { correlate, locator, findings: _, now, lost: _, room: _ } = self;
         to.put(now)?;
         correlate.keep(to)?;
         locator.keep(to)
