@@ -18,7 +18,7 @@ use crate::{
         near::bring,
         outcome::{UDP, answer, door_of},
         settled::Asked,
-        technique::{Technique, probes},
+        technique::{ACK, RST, Technique, probes},
     },
     decode::Kind,
     dispatch::{Key, Lead, Names, Role, Sighting},
@@ -144,7 +144,8 @@ impl Cell {
     #[inline]
     fn fetch_heads(&mut self, sighting: &Sighting<'_>) -> [Place; DOORS] {
         let o = sighting.observation;
-        self.deadlines.approach(o.clock, |awaited| self.contacts.bring_slot(awaited.slot));
+        let knocks = sighting.role == Role::Sender && (o.kind != Kind::Tcp || o.flags & (ACK | RST) == 0);
+        self.deadlines.approach(o.clock, knocks, |awaited| self.contacts.bring_slot(awaited.slot));
         doors(&self.key, sighting).map(|name| name.map_or(NOWHERE, |name| self.contacts.bring_head(name)))
     }
 

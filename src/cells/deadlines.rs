@@ -70,6 +70,9 @@ const FEW: usize = 64;
 /// Chores that a state may hold: each is of a suspect, and no cell has as many.
 const APPOINTMENTS: usize = 1 << 22;
 
+/// More than there are packets under way at a time (`ahead.rs`): those of them that turn out to be no first contacts push nobody out.
+const UNDER_WAY: usize = 32;
+
 /// All deadlines of a cell.
 #[derive(Debug)]
 pub struct Deadlines {
@@ -126,12 +129,15 @@ impl Deadlines {
         }
     }
 
-    /// Hands those to `fetch` that fall due until `clock` and were not handed out so before.
+    /// Hands those to `fetch` that fall due until `clock` and were not handed out so before; and where another may come, for which there is
+    /// no room, one that then goes early.
     #[inline]
-    pub(super) fn approach(&mut self, clock: Time, mut fetch: impl FnMut(&Awaited)) {
-        while let Some(awaited) = self.answers.get(self.approached).filter(|awaited| awaited.due <= clock) {
+    pub(super) fn approach(&mut self, clock: Time, another: bool, mut fetch: impl FnMut(&Awaited)) {
+        let mut early = another && self.answers.len() >= self.most && self.approached < UNDER_WAY;
+        while let Some(awaited) = self.answers.get(self.approached).filter(|awaited| early || awaited.due <= clock) {
             fetch(awaited);
             self.approached += 1;
+            early = false;
         }
     }
 
