@@ -106,6 +106,7 @@ fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open>
         cells.get(n + 1).into_iter().for_each(|next| next.settled.bring());
         let Some(cell) = cells.get_mut(n) else { break };
         cell.settled.trust();
+        cell.deadlines.begin_anew();
         let mut place = 0;
         let mut sort_out = |lead: Lead| {
             if lead.role() == Role::Probed {

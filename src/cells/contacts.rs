@@ -294,6 +294,14 @@ impl Held<'_> {
         self
     }
 
+    /// Gives it another state, and copies it. (Whoever reads at once, as a whole, what was written in parts has to wait for it.)
+    #[inline]
+    pub fn turned(mut self, state: State) -> Contact {
+        let contact = Contact { state, ..*self.contact };
+        self.turn(state);
+        contact
+    }
+
     /// Gives it another state.
     #[inline]
     pub fn turn(&mut self, state: State) {

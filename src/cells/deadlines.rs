@@ -129,6 +129,12 @@ impl Deadlines {
         }
     }
 
+    /// Forgets what was handed out: it has gone from the caches by now.
+    #[inline]
+    pub(super) fn begin_anew(&mut self) {
+        (self.approached, self.arrived) = (0, 0);
+    }
+
     /// Hands those to `fetch` that fall due until `clock` and were not handed out so before; and where another may come, for which there is
     /// no room, one that then goes early.
     #[inline]

@@ -28,12 +28,11 @@ use crate::{
 impl Cell {
     /// Time is up for an answer; true when it had not come.
     pub(super) fn fall_silent(&mut self, awaited: Awaited) -> bool {
-        let Some(mut contact) = self.contacts.at(awaited.slot) else { return false };
+        let Some(contact) = self.contacts.at(awaited.slot) else { return false };
         if contact.state() != State::Pending || Awaited::mark(contact.first) != awaited.mark {
             return false;
         }
-        contact.turn(State::Silent);
-        let contact = *contact;
+        let contact = contact.turned(State::Silent);
         let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
         self.conclude(awaited.slot, &contact, false, moment);
         true
