@@ -111,6 +111,21 @@ pub struct Suspicion {
     pub prompter: Option<Address>,
 }
 
+impl Suspicion {
+    /// Of failures, of which nothing is known but what they were.
+    #[must_use]
+    pub fn of_failures(
+        technique: Technique,
+        shape: Option<Shape>,
+        stamp: Time,
+        case: Vec<Knock>,
+        evidence: Evidence,
+    ) -> Self {
+        let (vlan, tunnel, mac, prompter) = Default::default();
+        Self { technique, ground: Ground::Failures, shape, stamp, case, evidence, vlan, tunnel, mac, prompter }
+    }
+}
+
 impl Report {
     /// The key of the one order.
     #[must_use]

@@ -402,9 +402,8 @@ impl Suspect {
         let (first, last) = (case.first()?, case.last()?);
         let mut evidence = Evidence::new(first, key.hash(first.target));
         case.iter().skip(1).for_each(|k| evidence.add(k, key.hash(k.target)));
-        let (ground, shape, stamp) = (Ground::Failures, None, last.stamp);
-        let (vlan, tunnel, mac, prompter) = Default::default();
-        Some(Suspicion { technique, ground, shape, stamp, case, evidence, vlan, tunnel, mac, prompter })
+        let stamp = last.stamp;
+        Some(Suspicion::of_failures(technique, None, stamp, case, evidence))
     }
 
     /// What it would take to forge it.

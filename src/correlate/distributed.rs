@@ -21,7 +21,7 @@ use crate::{
         evidence::{Evidence, SAMPLE},
         knock::Knock,
         technique::{FIRST_UNPRIVILEGED, Technique},
-        walk::{Ground, STEP, Shape},
+        walk::{STEP, Shape},
     },
     checkpoint::{Kept, Reader, Unfit, Writer},
     correlate::{
@@ -112,18 +112,8 @@ impl Crowd {
 
     fn tell(&self, target: Target, stamp: Time) -> Told {
         let (count, exact) = self.sources.count();
-        let suspicion = Suspicion {
-            technique: target.1,
-            ground: Ground::Failures,
-            shape: Some(Shape::Vertical(target.0)),
-            stamp,
-            case: Vec::new(),
-            evidence: self.evidence.clone(),
-            vlan: [0; 2],
-            tunnel: None,
-            mac: [0; 6],
-            prompter: None,
-        };
+        let evidence = self.evidence.clone();
+        let suspicion = Suspicion::of_failures(target.1, Some(Shape::Vertical(target.0)), stamp, Vec::new(), evidence);
         Told {
             target,
             role: Role::Target,

@@ -128,18 +128,8 @@ impl Scan {
 
     fn tell(&self, (base, bits, technique): Place, stamp: Time) -> Told {
         let (count, exact) = self.sources.count();
-        let suspicion = Suspicion {
-            technique,
-            ground: Ground::Failures,
-            shape: Some(self.shape),
-            stamp,
-            case: Vec::new(),
-            evidence: self.evidence.clone(),
-            vlan: [0; 2],
-            tunnel: None,
-            mac: [0; 6],
-            prompter: None,
-        };
+        let evidence = self.evidence.clone();
+        let suspicion = Suspicion::of_failures(technique, Some(self.shape), stamp, Vec::new(), evidence);
         Told {
             target: (base, technique),
             role: Role::Network(bits),

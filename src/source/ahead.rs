@@ -137,11 +137,8 @@ impl Read for Ahead {
         if let Some(failed) = &self.current.failed {
             return Err(io::Error::other(failed.clone()));
         }
-        let rest = self.current.buffer.get(self.read..self.current.filled).unwrap_or_default();
-        let more = rest.len().min(to.len());
-        if let (Some(to), Some(from)) = (to.get_mut(..more), rest.get(..more)) {
-            to.copy_from_slice(from);
-        }
+        let mut rest = self.current.buffer.get(self.read..self.current.filled).unwrap_or_default();
+        let more = rest.read(to)?;
         self.read += more;
         Ok(more)
     }

@@ -81,11 +81,8 @@ impl Read for Pipe {
                 None => self.ended = true,
             }
         }
-        let rest = self.current.get(self.read..).unwrap_or_default();
-        let more = rest.len().min(to.len());
-        if let (Some(to), Some(from)) = (to.get_mut(..more), rest.get(..more)) {
-            to.copy_from_slice(from);
-        }
+        let mut rest = self.current.get(self.read..).unwrap_or_default();
+        let more = rest.read(to)?;
         self.read += more;
         Ok(more)
     }
