@@ -101,7 +101,7 @@ fn show(cell: &mut Cell, story: &Scattered, later: i64) {
     for sighting in story.of(usize::from(MINE)) {
         let clock = sighting.observation.clock.after(later);
         let observation = &Observation { clock, stamp: clock, ..*sighting.observation };
-        cell.see(tripline::dispatch::Sighting { observation, ..sighting });
+        cell.see(&tripline::dispatch::Sighting { observation, ..sighting });
     }
     black_box(cell.reports().count());
 }
@@ -118,7 +118,7 @@ fn cells(c: &mut Criterion) {
         ("forged syns, tables full", flood(&key, 2)),
         ("forged null probes, tables full", flood(&key, 0)),
     ] {
-        let shown = story.of(usize::from(MINE)).count();
+        let shown = story.of(usize::from(MINE)).len();
         group.throughput(Throughput::Elements(shown as u64));
         group.bench_function(name, |b| {
             let ready = || {

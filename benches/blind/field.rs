@@ -120,7 +120,7 @@ impl Field {
         self.batch.sort(&self.key);
         for (n, cell) in self.cells.iter_mut().enumerate() {
             for sighting in self.batch.of(self.only.unwrap_or(n)) {
-                cell.see(sighting);
+                cell.see(&sighting);
             }
             cell.advance(now);
             self.correlate.take(cell.reports());

@@ -33,7 +33,7 @@ const DOORS: usize = 2;
 
 /// A batch as cells see it.
 pub trait Evidence {
-    /// Hands out the leads that a cell has, in order.
+    /// Hands out the leads that a cell has, in order; of a flow the first, see [`Evidence::following`].
     fn each(&self, cell: usize, take: impl FnMut(Lead));
 
     /// How many leads some cells have.
@@ -41,16 +41,29 @@ pub trait Evidence {
 
     /// What a lead leads to.
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>>;
+
+    /// A lead to the next of its flow, which has the same errand and whose place may be behind others of the cell.
+    fn following(&self, lead: &Lead) -> Option<Lead>;
 }
 
 /// A packet that has to be looked at.
 #[derive(Clone, Copy)]
-struct Open {
+struct Open<'a> {
+    sighting: Sighting<'a>,
     lead: Lead,
-    /// Its place among those of its cell.
-    place: u32,
     /// The first of its errand: what it needs is worth being fetched. With those behind it, that is there, and mostly they turn out to be settled.
     first: bool,
+}
+
+impl<'a> Open<'a> {
+    fn of(lead: Lead, evidence: &'a impl Evidence) -> Option<Self> {
+        evidence.sighting(&lead).map(|sighting| Self { sighting, lead, first: false })
+    }
+
+    /// Its place among all packets of its cell.
+    fn place(&self) -> (u64, (u16, u32)) {
+        (self.sighting.observation.seq, self.lead.order())
+    }
 }
 
 /// Shows cells, of which the first has the number `first`, what they own. Then lets their clocks go on to `now`.
@@ -61,36 +74,33 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
         let begin = step.checked_sub(station).map_or(usize::MAX, |n| n * GROUP).min(open.len());
         open.get(begin..open.len().min(begin + GROUP)).unwrap_or_default()
     };
-    let at = |lead: &Lead| usize::from(lead.cell).wrapping_sub(first);
-    // The last cell whose packets had to be looked through one by one: it is done.
-    let mut done = None;
+    let at = |open: &Open<'_>| usize::from(open.lead.cell).wrapping_sub(first);
+    let mut turn = Turn { evidence, cell: usize::MAX, flows: Vec::new(), done: false };
     for step in 0..open.len().div_ceil(GROUP) + 2 {
-        for Open { lead, place, .. } in group(step, 2) {
-            let Some(cell) = cells.get_mut(at(lead)) else { continue };
-            if cell.settled.holds(lead.errand) || done == Some(lead.cell) {
-                continue;
+        for open in group(step, 2) {
+            if turn.cell != at(open) {
+                turn.end(cells, None);
+                (turn.cell, turn.done) = (at(open), false);
             }
-            evidence.sighting(lead).into_iter().for_each(|sighting| cell.take_in(sighting));
-            if cell.settled.was_cleared() {
-                done = Some(lead.cell);
-                look_through(cell, usize::from(lead.cell), place + 1, evidence);
-            }
+            turn.end(cells, Some(open));
+            turn.show(cells, open);
         }
-        let fetching = |open: &&Open| open.first;
-        for (Open { lead, .. }, places) in group(step, 1).iter().filter(fetching).zip(&places) {
-            if let Some(cell) = cells.get_mut(at(lead)) {
+        let fetching = |open: &&Open<'_>| open.first;
+        for (open, places) in group(step, 1).iter().filter(fetching).zip(&places) {
+            if let Some(cell) = cells.get_mut(at(open)) {
                 for place in places {
                     cell.contacts.bring_entry(*place);
                 }
                 cell.fetch_sources();
             }
         }
-        for (Open { lead, .. }, places) in group(step, 0).iter().filter(fetching).zip(&mut places) {
-            if let (Some(cell), Some(sighting)) = (cells.get_mut(at(lead)), evidence.sighting(lead)) {
-                *places = cell.fetch_heads(&sighting);
+        for (open, places) in group(step, 0).iter().filter(fetching).zip(&mut places) {
+            if let Some(cell) = cells.get_mut(at(open)) {
+                *places = cell.fetch_heads(&open.sighting);
             }
         }
     }
+    turn.end(cells, None);
     for cell in cells {
         cell.advance(now);
     }
@@ -98,7 +108,7 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
 
 /// The packets whose errands are not settled. Mere probes are dealt with at once: they need no look into any table of size, and nothing else
 /// that the cell knows.
-fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open> {
+fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
     let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
     let mut asked = Asked::new();
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
@@ -107,37 +117,83 @@ fn open(cells: &mut [Cell], first: usize, evidence: &impl Evidence) -> Vec<Open>
         let Some(cell) = cells.get_mut(n) else { break };
         cell.settled.trust();
         cell.deadlines.begin_anew();
-        let mut place = 0;
-        let mut sort_out = |lead: Lead| {
+        evidence.each(first + n, |lead| {
             if lead.role() == Role::Probed {
                 if let Some(sighting) = evidence.sighting(&lead) {
                     cell.probed(lead.errand, sighting.observation);
                 }
-            } else if !cell.settled.holds(lead.errand) {
-                let first = asked.is_new(lead.errand);
-                if let Some(sighting) = first.then(|| evidence.sighting(&lead)).flatten() {
-                    bring(sighting.observation);
-                    bring(&sighting.observation.telltale);
+            } else if !cell.settled.holds(lead.errand)
+                && let Some(mut this) = Open::of(lead, evidence)
+            {
+                this.first = asked.is_new(lead.errand);
+                if this.first {
+                    bring(this.sighting.observation);
+                    bring(&this.sighting.observation.telltale);
                 }
-                open.push(Open { lead, place, first });
+                open.push(this);
             }
-            place += 1;
-        };
-        evidence.each(first + n, &mut sort_out);
+        });
     }
     open
 }
 
-/// Shows a cell its packets from the one at `place` on: what was settled before may be so no more.
-fn look_through(cell: &mut Cell, number: usize, place: u32, evidence: &impl Evidence) {
-    let mut at = 0;
-    evidence.each(number, |lead| {
-        let later = at >= place && lead.role() != Role::Probed;
-        if later && let Some(sighting) = evidence.sighting(&lead) {
-            cell.see(sighting);
+/// The cell whose turn it is, and what it has not been shown yet.
+struct Turn<'a, E> {
+    evidence: &'a E,
+    /// Among those that are shown something.
+    cell: usize,
+    /// Of each flow whose errand is still open the next packet.
+    flows: Vec<Open<'a>>,
+    /// Its packets had to be looked through one by one: it has seen all.
+    done: bool,
+}
+
+impl<'a, E: Evidence> Turn<'a, E> {
+    /// Shows it what of its flows comes before a packet; all where there is none.
+    #[inline]
+    fn end(&mut self, cells: &mut [Cell], before: Option<&Open<'_>>) {
+        while !self.flows.is_empty() {
+            let next = self.flows.iter().enumerate().min_by_key(|(_, open)| open.place());
+            let is_due = |open: &Open<'_>| before.is_none_or(|before| open.place() < before.place());
+            let Some((at, _)) = next.filter(|(_, open)| is_due(open)) else { break };
+            let open = self.flows.swap_remove(at);
+            self.show(cells, &open);
         }
-        at += 1;
+    }
+
+    /// Shows it a packet, unless that is settled by now.
+    #[inline]
+    fn show(&mut self, cells: &mut [Cell], open: &Open<'a>) {
+        let Some(cell) = cells.get_mut(self.cell) else { return };
+        if self.done || cell.settled.holds(open.lead.errand) {
+            return;
+        }
+        cell.take_in(&open.sighting);
+        if cell.settled.was_cleared() {
+            self.done = true;
+            self.flows.clear();
+            look_through(cell, open, self.evidence);
+        } else if let Some(next) = self.evidence.following(&open.lead)
+            && !cell.settled.holds(next.errand)
+        {
+            self.flows.extend(Open::of(next, self.evidence));
+        }
+    }
+}
+
+/// Shows a cell its packets behind one of them: what was settled before may be so no more.
+#[cold]
+fn look_through(cell: &mut Cell, last: &Open<'_>, evidence: &impl Evidence) {
+    let mut later = Vec::new();
+    evidence.each(usize::from(last.lead.cell), |lead| {
+        let flow = std::iter::successors(Some(lead), |lead| evidence.following(lead));
+        let shown = flow.filter(|lead| lead.role() != Role::Probed).filter_map(|lead| Open::of(lead, evidence));
+        later.extend(shown.filter(|open| open.place() > last.place()));
     });
+    later.sort_by_key(Open::place);
+    for open in later {
+        cell.see(&open.sighting);
+    }
 }
 
 impl Cell {
@@ -164,7 +220,7 @@ impl Cell {
 /// The names of the doors that a packet will be looked for at.
 #[inline]
 fn doors(key: &Key, sighting: &Sighting<'_>) -> [Option<u64>; DOORS] {
-    let &Sighting { observation: o, role, names: Names { src, dst }, .. } = sighting;
+    let &Sighting { observation: o, role, names: &Names { src, dst }, .. } = sighting;
     let datagram = |incoming, source, target, port| Door { source, target, port, protocol: UDP, incoming };
     let there = |incoming| Some(datagram(incoming, o.src, o.dst, o.dst_port).name(key, src, dst));
     let back = |incoming| Some(datagram(incoming, o.dst, o.src, o.src_port).name(key, dst, src));

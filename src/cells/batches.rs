@@ -49,6 +49,10 @@ impl Evidence for Round {
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
         self.pieces.get(usize::from(lead.list))?.sighting(lead)
     }
+
+    fn following(&self, lead: &Lead) -> Option<Lead> {
+        self.pieces.get(usize::from(lead.list))?.following(lead)
+    }
 }
 
 fn cells(memory: usize) -> Vec<Cell> {
@@ -77,7 +81,7 @@ fn one_by_one(cells: &mut [Cell], packets: &[Observation]) {
     for packet in packets {
         let piece = piece(std::slice::from_ref(packet));
         for (n, cell) in cells.iter_mut().enumerate() {
-            piece.of(n).for_each(|sighting| cell.see(sighting));
+            piece.of(n).iter().for_each(|sighting| cell.see(sighting));
         }
     }
 }
@@ -192,6 +196,36 @@ fn errands_are_opened_again_in_the_midst_of_a_batch() {
         let again = in_batches(&mut batches, &packets, sizes, round, 64);
         assert!(again > 0, "all stayed settled: nothing was shown");
         same(&told(&mut batches, end), &single).unwrap();
+    }
+}
+
+#[test]
+fn of_flows_whose_errand_is_open_each_packet_has_its_turn() {
+    // Asked and answered at once, late, never; in between what settles errands, opens them again, and comes by another way.
+    let mut packets = Vec::new();
+    for n in 0..30_u16 {
+        let (asked, mute) = (udp((2, 40_000 + n), (1, 53)), udp((2, 40_000), (3, 7_000 + n % 7)));
+        let answer = udp((1, 53), (2, 40_000 + n));
+        packets.extend([mute, asked, asked, mute, answer, asked, mute, answer, answer, mute, asked]);
+        let tagged = Observation { vlan: [5, 0], ..asked };
+        packets.extend((0..n % 5).flat_map(|door| [udp((4, 50_000), (1, 100 + 10 * n + door)), mute, tagged, mute]));
+        packets.extend([answer, asked, mute, udp((3, 7_000 + n % 7), (2, 40_000)), mute, mute]);
+    }
+    let at = |(n, o): (usize, Observation)| {
+        let now = Time(n as i64 * 30_000_000);
+        Observation { stamp: now, clock: now, seq: n as u64, ..o }
+    };
+    let packets: Vec<_> = packets.into_iter().enumerate().map(at).collect();
+    let end = Time(Time::SECOND * 60);
+    for memory in [TIGHT, AMPLE] {
+        let mut single = cells(memory);
+        one_by_one(&mut single, &packets);
+        let single = told(&mut single, end);
+        for (sizes, round) in [(&[500, 7][..], 1), (&[60], 3), (&[13, 1, 40], 2)] {
+            let mut batches = cells(memory);
+            in_batches(&mut batches, &packets, sizes, round, 64);
+            same(&told(&mut batches, end), &single).unwrap();
+        }
     }
 }
 

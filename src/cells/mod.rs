@@ -227,8 +227,8 @@ impl Cell {
 
     /// Takes in one packet of one of its addresses.
     #[inline]
-    pub fn see(&mut self, sighting: Sighting<'_>) {
-        let Sighting { observation: o, role, errand, .. } = sighting;
+    pub fn see(&mut self, sighting: &Sighting<'_>) {
+        let &Sighting { observation: o, role, errand, .. } = sighting;
         if role == Role::Probed {
             self.probed(errand, o);
         } else if !self.settled.holds(errand) {
@@ -238,16 +238,16 @@ impl Cell {
 
     /// Takes in a packet that is not settled. What falls due before it comes first.
     #[inline]
-    fn take_in(&mut self, sighting: Sighting<'_>) {
-        let Sighting { observation: o, role, errand, names, .. } = sighting;
+    fn take_in(&mut self, sighting: &Sighting<'_>) {
+        let &Sighting { observation: o, role, errand, names, .. } = sighting;
         self.settled.advance(o.clock);
         self.advance(o.clock);
-        self.paths.note(&self.key, &sighting);
+        self.paths.note(&self.key, sighting);
         if self.copies.holds(&self.key, o) {
             self.copies.counted += u64::from(role == Role::Sender || !owners(o).sender);
             return;
         }
-        self.named.turn_to(o, names);
+        self.named.turn_to(o, *names);
         let is_settled = match (o.kind, role) {
             (Kind::Udp, Role::Sender) => self.sent_datagram(o),
             (Kind::Udp, Role::Receiver) => self.received_datagram(o),

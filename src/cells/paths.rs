@@ -102,7 +102,7 @@ mod tests {
         o.marks.set(Marks::TUNNELLED);
         let tunnels = [(4, tunnel(9, 9)), (5, tunnel(3, 4))];
         let answer =
-            Sighting { observation: &o, role: Role::Receiver, errand: 0, names: Names::default(), tunnels: &tunnels };
+            Sighting { observation: &o, role: Role::Receiver, errand: 0, names: &Names::default(), tunnels: &tunnels };
         paths.note(&key, &answer);
         assert_eq!(paths.of(&key, o.dst), Path { vlan: [12, 0], tunnel: Some(tunnel(4, 3)) });
         paths.note(&key, &Sighting { role: Role::Sender, ..answer });
@@ -116,7 +116,7 @@ mod tests {
         let o = syn((2, 40_000), (1, 80));
         paths.note(
             &key,
-            &Sighting { observation: &o, role: Role::Sender, errand: 0, names: Names::default(), tunnels: &[] },
+            &Sighting { observation: &o, role: Role::Sender, errand: 0, names: &Names::default(), tunnels: &[] },
         );
         assert_eq!((paths.0.capacity(), paths.of(&key, o.src)), (0, Path::default()));
     }

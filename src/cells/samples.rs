@@ -187,7 +187,7 @@ impl Story {
             for sighting in self.scattered.of(number) {
                 let named = self.errands || sighting.role == Role::Probed;
                 let errand = if named { sighting.errand } else { 0 };
-                self.cells[number].see(Sighting { errand, ..sighting });
+                self.cells[number].see(&Sighting { errand, ..sighting });
             }
         }
         self.seq += 1;

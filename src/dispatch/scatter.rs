@@ -3,7 +3,8 @@
 //! In: the observations of one batch, in order. Out: for each cell the leads to its own,
 //! in the same order. Each packet goes to the cells of its ends (`owner.rs`). A lead carries its
 //! errand: most evidence belongs to honest traffic on doors that are known, and the cell then need not
-//! even fetch the observation. Buffers are reused: nothing is allocated once they have grown.
+//! even fetch the observation. Datagrams come in flows, and of a flow's all have one errand: only the first has leads, and those behind
+//! it are found from there, by whoever finds its errand not settled. Buffers are reused: nothing is allocated once they have grown.
 //! Must not know what an observation means to a cell.
 
 use std::ops::Range;
@@ -56,6 +57,13 @@ impl Lead {
     pub fn role(&self) -> Role {
         role_of(self.place)
     }
+
+    /// What puts leads to packets with one `seq` in order.
+    #[inline]
+    #[must_use]
+    pub fn order(&self) -> (u16, u32) {
+        (self.list, self.place)
+    }
 }
 
 /// What the ends of a packet are called.
@@ -78,7 +86,7 @@ pub struct Sighting<'a> {
     /// the door is known. 0 where each may be news.
     pub errand: u64,
     /// What its ends are called ([`Key::name`]).
-    pub names: Names,
+    pub names: &'a Names,
     /// [`Scattered::tunnels`] of its batch.
     pub tunnels: &'a [(u64, Tunnel)],
 }
@@ -105,6 +113,9 @@ pub struct Scattered {
     pub tunnels: Vec<(u64, Tunnel)>,
     /// What the ends of each are called.
     names: Vec<Names>,
+    /// Which is the next datagram of each one's flow: [`LAST`] where there is none.
+    next: Vec<u32>,
+    flows: Flows,
     leads: Vec<Lead>,
     /// Where each cell's leads begin; one more for the end.
     starts: Vec<u32>,
@@ -114,8 +125,8 @@ pub struct Scattered {
 
 impl Default for Scattered {
     fn default() -> Self {
-        let (observations, tunnels, names, leads, unsorted) = Default::default();
-        Self { observations, tunnels, names, leads, starts: vec![0; CELLS + 1], unsorted }
+        let (observations, tunnels, names, next, flows, leads, unsorted) = Default::default();
+        Self { observations, tunnels, names, next, flows, leads, starts: vec![0; CELLS + 1], unsorted }
     }
 }
 
@@ -132,11 +143,27 @@ impl Scattered {
         let mut next = [0_u32; CELLS];
         self.unsorted.clear();
         self.names.clear();
+        self.next.clear();
+        self.next.resize(self.observations.len(), LAST);
+        self.flows.forget();
+        let mut window = Window::default();
         for (o, index) in self.observations.iter().zip(0_u32..) {
+            if window.is_over(o.clock) {
+                self.flows.forget();
+            }
+            if o.kind == Kind::Udp
+                && let Some(before) = self.flows.turn(o, index)
+                && self.observations.get(before as usize).is_some_and(|before| is_of_one_flow(before, o))
+                && let Some(next) = self.next.get_mut(before as usize)
+            {
+                *next = index;
+                self.names.push(self.names.get(before as usize).copied().unwrap_or_default());
+                continue;
+            }
             let owners = owners(o);
             let names = Names { src: key.name(o.src), dst: key.name(o.dst) };
             self.names.push(names);
-            let [sent, received] = errands(key, o, names);
+            let [sent, received] = errands(key, o, names, window.number);
             let mut lead = |address, name, errand, role| {
                 let cell = key.cell_of(address, name);
                 if let Some(n) = next.get_mut(usize::from(cell)) {
@@ -210,13 +237,84 @@ impl Scattered {
     pub fn sighting(&self, &Lead { place, errand, .. }: &Lead) -> Option<Sighting<'_>> {
         let role = role_of(place);
         let observation = self.observations.get((place >> 2) as usize)?;
-        let names = self.names.get((place >> 2) as usize).copied()?;
+        let names = self.names.get((place >> 2) as usize)?;
         Some(Sighting { observation, role, errand, names, tunnels: &self.tunnels })
     }
 
+    /// A lead to the next datagram of the flow.
+    #[inline]
+    #[must_use]
+    pub fn following(&self, lead: &Lead) -> Option<Lead> {
+        let next = self.next.get((lead.place >> 2) as usize).filter(|next| **next != LAST)?;
+        Some(Lead { place: next << 2 | lead.place & 3, ..*lead })
+    }
+
     /// What one cell owns of the batch, in order.
-    pub fn of(&self, cell: usize) -> impl Iterator<Item = Sighting<'_>> {
-        self.leads(cell).iter().filter_map(|lead| self.sighting(lead))
+    #[must_use]
+    pub fn of(&self, cell: usize) -> Vec<Sighting<'_>> {
+        let flow = |lead: &Lead| std::iter::successors(Some(*lead), |lead| self.following(lead));
+        let mut leads: Vec<_> = self.leads(cell).iter().flat_map(flow).collect();
+        leads.sort_by_key(Lead::order);
+        leads.iter().filter_map(|lead| self.sighting(lead)).collect()
+    }
+}
+
+/// No datagram of the flow is behind this.
+const LAST: u32 = u32::MAX;
+
+/// The latest datagrams of a batch, by their flows: a direct-mapped memory. Of one that is forgotten the next has leads of its own, and that is all.
+#[derive(Debug)]
+struct Flows([u32; FLOWS]);
+
+const FLOWS: usize = 256;
+
+impl Default for Flows {
+    fn default() -> Self {
+        Self([LAST; FLOWS])
+    }
+}
+
+impl Flows {
+    fn forget(&mut self) {
+        self.0.fill(LAST);
+    }
+
+    /// The latest that may be of the flow of this one, which now is the latest.
+    #[inline]
+    fn turn(&mut self, o: &Observation, index: u32) -> Option<u32> {
+        let ends =
+            (o.src.0 as u64).rotate_left(32) ^ o.dst.0 as u64 ^ u64::from(o.src_port) << 16 ^ u64::from(o.dst_port);
+        let at = ends.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let before = std::mem::replace(self.0.get_mut(at as usize)?, index);
+        (before != LAST).then_some(before)
+    }
+}
+
+/// Whether two datagrams have the same ends, and so one errand in one window.
+#[inline]
+fn is_of_one_flow(one: &Observation, other: &Observation) -> bool {
+    (one.src_port, one.dst_port) == (other.src_port, other.dst_port) && one.src == other.src && one.dst == other.dst
+}
+
+/// The window of errands that the clock is in.
+#[derive(Debug, Default)]
+struct Window {
+    number: u64,
+    /// When it began, and when it is over.
+    span: Range<i64>,
+}
+
+impl Window {
+    /// Whether another one has begun.
+    #[inline]
+    fn is_over(&mut self, now: Time) -> bool {
+        let over = !self.span.contains(&now.0);
+        if over {
+            let number = now.0.div_euclid(WINDOW);
+            let begin = number.saturating_mul(WINDOW);
+            (self.number, self.span) = (number as u64, begin..begin.saturating_add(WINDOW));
+        }
+        over
     }
 }
 
@@ -260,7 +358,7 @@ fn twin(key: &Key, o: &Observation, names: Names) -> u64 {
 /// answers from or closes. Of UDP the lower port is taken for the door's; a wrong guess only costs a look-up. 0
 /// where each packet may be news.
 #[inline]
-fn errands(key: &Key, o: &Observation, names: Names) -> [u64; 2] {
+fn errands(key: &Key, o: &Observation, names: Names, window: u64) -> [u64; 2] {
     let (port, way) = match (o.kind, o.flags & CORE) {
         (Kind::Udp, _) if o.dst_port <= o.src_port => (o.dst_port, 0),
         (Kind::Udp, _) => (o.src_port, 1),
@@ -269,7 +367,6 @@ fn errands(key: &Key, o: &Observation, names: Names) -> [u64; 2] {
         (Kind::Tcp, flags) if flags & (FIN | SYN | RST | ACK) == FIN | ACK => (o.dst_port, 4),
         _ => return [0; 2],
     };
-    let window = (o.clock.0 / WINDOW) as u64;
     let hash = key.join(names.src, names.dst, window << 20 | u64::from(port) << 4 | way);
     // To a lower port: for the one who gets it, it may answer what it asked from there, so that each port it comes
     // from is an errand of its own. The two roles differ in the lowest bit, and where both ends are of one cell.
@@ -322,11 +419,33 @@ mod tests {
         let key = Key::new(3);
         let mut scattered = scattered(many(), &key);
         scattered.clear();
-        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).count()).sum::<usize>(), 0);
+        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).len()).sum::<usize>(), 0);
         scattered.observations.push(packet(Kind::Udp, 1, 2));
         scattered.sort(&key);
-        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).count()).sum::<usize>(), 2);
-        assert_eq!(scattered.of(CELLS).count(), 0, "there is no such cell");
+        assert_eq!((0..CELLS).map(|cell| scattered.of(cell).len()).sum::<usize>(), 2);
+        assert_eq!(scattered.of(CELLS).len(), 0, "there is no such cell");
+    }
+
+    #[test]
+    fn of_a_flow_the_first_has_leads_and_each_leads_to_the_next() {
+        let key = Key::new(3);
+        let (one, other) = (packet(Kind::Udp, 40_000, 53), packet(Kind::Udp, 40_001, 53));
+        let back = Observation { src: one.dst, dst: one.src, ..packet(Kind::Udp, 53, 40_000) };
+        let later = Time(WINDOW);
+        let all =
+            [one, other, one, back, one, Observation { clock: later, ..one }, Observation { clock: later, ..one }];
+        let all = all.iter().zip(0..).map(|(o, seq)| Observation { seq, ..*o }).collect();
+        let scattered = scattered(all, &key);
+        let mut flows: Vec<Vec<u64>> = Vec::new();
+        for lead in (0..CELLS).flat_map(|cell| scattered.leads(cell)).filter(|lead| lead.role() == Role::Sender) {
+            let flow = std::iter::successors(Some(*lead), |lead| scattered.following(lead));
+            let sightings: Vec<_> = flow.filter_map(|lead| scattered.sighting(&lead)).collect();
+            assert!(sightings.iter().all(|s| s.role == Role::Sender && s.errand == lead.errand));
+            assert!(sightings.iter().all(|s| s.names.src == key.name(s.observation.src)));
+            flows.push(sightings.iter().map(|sighting| sighting.observation.seq).collect());
+        }
+        flows.sort();
+        assert_eq!(flows, [vec![0, 2, 4], vec![1], vec![3], vec![5, 6]], "a new window is a new errand");
     }
 
     fn tcp(flags: u8) -> Observation {
@@ -335,7 +454,7 @@ mod tests {
 
     fn errands_of(o: &Observation) -> [u64; 2] {
         let key = Key::new(3);
-        errands(&key, o, Names { src: key.name(o.src), dst: key.name(o.dst) })
+        errands(&key, o, Names { src: key.name(o.src), dst: key.name(o.dst) }, (o.clock.0 / WINDOW) as u64)
     }
 
     #[test]

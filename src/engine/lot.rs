@@ -224,6 +224,12 @@ impl Work {
         scattered.sighting(lead)
     }
 
+    #[inline]
+    fn following(&self, lead: &Lead) -> Option<Lead> {
+        let scattered = if lead.list & 1 == 0 { &self.scattered } else { &self.rebuilt };
+        scattered.following(lead)
+    }
+
     /// All that is to be seen of the batch one after the other: evidence and plain packets, in order.
     pub fn in_order(&self) -> impl Iterator<Item = &Observation> {
         let evidence = merge(self.scattered.observations.iter(), self.rebuilt.observations.iter(), |o| o.seq);
@@ -393,6 +399,11 @@ impl Evidence for Lot {
     #[inline]
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
         self.slots.get(usize::from(lead.list >> 1))?.work.sighting(lead)
+    }
+
+    #[inline]
+    fn following(&self, lead: &Lead) -> Option<Lead> {
+        self.slots.get(usize::from(lead.list >> 1))?.work.following(lead)
     }
 }
 
