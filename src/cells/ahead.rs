@@ -211,7 +211,7 @@ impl Cell {
     fn fetch_sources(&mut self) {
         self.deadlines.arrive(|awaited| {
             if let Some(source) = self.contacts.source_at(awaited.slot) {
-                self.waiting.bring(&self.key, self.named.of(source));
+                self.waiting.bring(&self.key, self.key.name(source));
             }
         });
     }

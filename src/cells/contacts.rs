@@ -211,8 +211,8 @@ fn worth(state: State, last: u32) -> u32 {
         State::Closed | State::Unreachable => 8 * HOUR,
         State::Pending => 24 * HOUR,
     };
-    // With room for the bits of a way: that is the year 2242.
-    last.saturating_add(deserves).min(u32::MAX >> WAYS.trailing_zeros())
+    // With room for the bits of a way and none for a sign, which costs more to compare without: that is the year 2106.
+    last.saturating_add(deserves).min(i32::MAX as u32 >> WAYS.trailing_zeros())
 }
 
 /// The window of the errands that a time lies in.
@@ -240,25 +240,29 @@ struct Head {
 impl Head {
     const EMPTY: Self = Self { tags: [0; WAYS], worths: [0, 1, 2, 3, 4, 5, 6, 7] };
 
-    /// The entries that a door may be, by its tag. All are compared at once.
+    /// The entries that a door may be, by its tag. All are compared at once, four to a word: where a difference is nothing, taking one from it
+    /// borrows from its highest bit. (Of what is above such a one a difference of one seems nothing, too: who asks looks closer anyway.)
     #[inline]
     fn candidates(&self, tag: u16) -> impl Iterator<Item = usize> + use<> {
-        let mut hits = [0_u16; WAYS];
-        for ((hit, known), way) in hits.iter_mut().zip(self.tags).zip(0..) {
-            *hit = u16::from(known == tag) << way;
-        }
-        let mut left = hits.iter().fold(0, |all, hit| all | hit);
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        let [a, b, c, d, e, f, g, h] = self.tags.map(u64::from);
+        let alike = |four: u64| {
+            let differ = four ^ u64::from(tag) * ONES;
+            differ.wrapping_sub(ONES) & !differ & (ONES << 15)
+        };
+        // The second four one bit lower.
+        let mut left = alike(a | b << 16 | c << 32 | d << 48) | alike(e | f << 16 | g << 32 | h << 48) >> 1;
         std::iter::from_fn(move || {
-            let way = (left != 0).then(|| left.trailing_zeros() as usize);
-            left &= left.wrapping_sub(1);
-            way
+            let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(bit / 16 + 4 * (1 - bit % 2))
         })
     }
 
     /// A free entry, or the one that is to be given up.
     #[inline]
     fn least(&self) -> usize {
-        self.worths.iter().fold(u32::MAX, |least, worth| least.min(*worth)) as usize % WAYS
+        self.worths.iter().fold(i32::MAX, |least, worth| least.min(*worth as i32)) as usize % WAYS
     }
 }
 
@@ -271,7 +275,7 @@ pub struct Contacts {
     entries: Vec<[Contact; WAYS]>,
     /// Contacts given up before they were judged.
     pub lost: u64,
-    /// The last that was given up for a new one: to be taken out by whoever has to know.
+    /// The last that was given up for a new one, if that makes a difference: to be taken out by whoever has to know.
     pub displaced: Option<Contact>,
 }
 
@@ -284,7 +288,13 @@ pub struct Held<'a> {
     pub slot: Slot,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    #[inline]
+    fn of(head: &'a mut Head, entries: &'a mut [Contact; WAYS], bucket: usize, way: usize) -> Option<Self> {
+        let (contact, worth) = (entries.get_mut(way)?, head.worths.get_mut(way)?);
+        Some(Self { contact, worth, slot: Slot((bucket * WAYS + way) as u32) })
+    }
+
     /// A packet of it came at `now`.
     #[inline]
     fn seen(mut self, now: Time) -> Self {
@@ -370,14 +380,12 @@ impl Contacts {
     }
 
     fn search(&self, (bucket, tag): Place, door: &Door) -> Option<usize> {
-        let entries = self.entries.get(bucket)?;
-        self.heads.get(bucket)?.candidates(tag).find(|&way| entries.get(way).is_some_and(|entry| entry.is(door)))
+        let (head, entries) = (self.heads.get(bucket)?, self.entries.get(bucket)?);
+        head.candidates(tag).find(|&way| entries.get(way).is_some_and(|entry| entry.is(door)))
     }
 
     fn hold(&mut self, bucket: usize, way: usize) -> Option<Held<'_>> {
-        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
-        let worth = self.heads.get_mut(bucket)?.worths.get_mut(way)?;
-        Some(Held { contact, worth, slot: Slot((bucket * WAYS + way) as u32) })
+        Held::of(self.heads.get_mut(bucket)?, self.entries.get_mut(bucket)?, bucket, way)
     }
 
     /// The contact at a door, which has a `name`, if it is remembered. `now` is the clock.
@@ -398,25 +406,28 @@ impl Contacts {
     /// The contact at a door; a new one takes the place of the least dear of its bucket.
     /// `now` is the clock.
     pub fn find_or_insert(&mut self, name: u64, door: &Door, now: Time) -> Option<Found<'_>> {
-        let place @ (bucket, tag) = self.place(name);
-        if let Some(way) = self.search(place, door) {
-            return self.hold(bucket, way).map(|held| Found::Known(held.seen(now)));
-        }
+        let (bucket, tag) = self.place(name);
         if self.heads.is_empty() {
             self.begin();
         }
-        let head = self.heads.get_mut(bucket)?;
+        let (head, entries) = (self.heads.get_mut(bucket)?, self.entries.get_mut(bucket)?);
+        let is_it = |way: &usize| entries.get(*way).is_some_and(|entry| entry.is(door));
+        if let Some(way) = head.candidates(tag).find(is_it) {
+            return Held::of(head, entries, bucket, way).map(|held| Found::Known(held.seen(now)));
+        }
         let way = head.least();
-        let known = head.tags.get_mut(way)?;
-        let contact = self.entries.get_mut(bucket)?.get_mut(way)?;
+        let (known, contact) = (head.tags.get_mut(way)?, entries.get_mut(way)?);
         if *known != 0 {
-            self.lost += u64::from(contact.state == State::Pending);
-            self.displaced = Some(*contact);
+            let open = contact.state == State::Pending;
+            self.lost += u64::from(open);
+            if open || contact.may_be_settled(now) {
+                self.displaced = Some(*contact);
+            }
         }
         *known = tag;
         let Door { source, target, port, protocol, incoming } = *door;
         *contact = Contact { source, target, port, protocol, last: window(now), ..Contact::EMPTY };
-        let mut new = self.hold(bucket, way)?;
+        let mut new = Held::of(head, entries, bucket, way)?;
         new.turn(if incoming { State::Incoming } else { State::Pending });
         Some(Found::New(new))
     }

@@ -70,6 +70,9 @@ const FEW: usize = 64;
 /// Chores that a state may hold: each is of a suspect, and no cell has as many.
 const APPOINTMENTS: usize = 1 << 22;
 
+/// When nothing is due.
+const NEVER: Time = Time(i64::MAX);
+
 /// More than there are packets under way at a time (`ahead.rs`): those of them that turn out to be no first contacts push nobody out.
 const UNDER_WAY: usize = 32;
 
@@ -82,6 +85,8 @@ pub struct Deadlines {
     approached: usize,
     arrived: usize,
     scans: BinaryHeap<Reverse<Appointment>>,
+    /// When the first of them is due: it is asked for at each packet.
+    soonest: Time,
     /// So many chores make it worth looking which of them are still expected.
     many: usize,
 }
@@ -94,7 +99,7 @@ impl Deadlines {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (answers, scans) = (VecDeque::with_capacity(most), BinaryHeap::new());
-        Self { answers, most, approached: 0, arrived: 0, scans, many: FEW }
+        Self { answers, most, approached: 0, arrived: 0, scans, soonest: NEVER, many: FEW }
     }
 
     /// Waits for an answer. When there is no room the one that has waited longest is handed back:
@@ -113,19 +118,25 @@ impl Deadlines {
             self.many = FEW.max(2 * self.scans.len());
         }
         self.scans.push(Reverse(appointment));
+        self.look_up();
+    }
+
+    /// Finds out which chore is due first.
+    fn look_up(&mut self) {
+        self.soonest = self.scans.peek().map_or(NEVER, |Reverse((due, ..))| *due);
     }
 
     /// What falls due next, at `now` at the latest. One order for both sorts: it must not matter how often
     /// somebody looks.
     #[inline]
     pub fn next(&mut self, now: Time) -> Option<Due> {
-        let answer = self.answers.front().map(|awaited| awaited.due).filter(|due| *due <= now);
-        let chore = self.scans.peek().map(|Reverse((due, ..))| *due).filter(|due| *due <= now);
-        match (answer, chore) {
-            (None, None) => None,
-            (Some(answer), Some(chore)) if chore < answer => self.chore(),
-            (Some(_), _) => self.unanswered().map(Due::Answer),
-            (None, Some(_)) => self.chore(),
+        let answer = self.answers.front().map_or(NEVER, |awaited| awaited.due);
+        if answer.min(self.soonest) > now {
+            None
+        } else if self.soonest < answer {
+            self.chore()
+        } else {
+            self.unanswered().map(Due::Answer)
         }
     }
 
@@ -176,14 +187,16 @@ impl Deadlines {
     }
 
     fn chore(&mut self) -> Option<Due> {
-        self.scans.pop().map(|Reverse(appointment)| Due::Chore(appointment))
+        let next = self.scans.pop().map(|Reverse(appointment)| Due::Chore(appointment));
+        self.look_up();
+        next
     }
 }
 
 impl Kept for Deadlines {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        // How many answers have room follows from the memory, and what is being fetched is no part of what is known.
-        let Self { answers, most: _, approached: _, arrived: _, scans, many } = self;
+        // How many answers have room follows from the memory, the soonest chore from them all, and what is being fetched is no part of what is known.
+        let Self { answers, most: _, approached: _, arrived: _, scans, soonest: _, many } = self;
         to.put(answers)?;
         to.list(scans.iter())?;
         to.put(many)
@@ -192,6 +205,7 @@ impl Kept for Deadlines {
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
         self.answers.extend(from.list::<Vec<Awaited>>(self.most)?);
         self.scans = from.list(APPOINTMENTS)?;
+        self.look_up();
         self.many = from.take::<usize>()?.max(FEW);
         Ok(())
     }

@@ -43,7 +43,19 @@ impl Named {
         }
     }
 
-    /// The name of a door.
+    /// The name of a door of the packet's receiver at which its sender knocks.
+    #[inline]
+    pub(super) fn there(&self, door: &Door) -> u64 {
+        door.name(&self.key, self.names.src, self.names.dst)
+    }
+
+    /// The name of a door of the packet's sender at which its receiver has knocked.
+    #[inline]
+    pub(super) fn back(&self, door: &Door) -> u64 {
+        door.name(&self.key, self.names.dst, self.names.src)
+    }
+
+    /// The name of any door.
     #[inline]
     pub(super) fn of_door(&self, door: &Door) -> u64 {
         door.name(&self.key, self.of(door.source), self.of(door.target))

@@ -25,7 +25,7 @@ impl Cell {
             return false;
         }
         let asked = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: false };
-        if let Some(contact) = self.contacts.find(self.named.of_door(&asked), &asked, o.clock) {
+        if let Some(contact) = self.contacts.find(self.named.back(&asked), &asked, o.clock) {
             let (state, slot) = (contact.state(), contact.slot);
             let is_answer = state.is_unanswered() && echoes(o, &contact);
             let is_known = is_answer || state.is_answered();
@@ -36,7 +36,7 @@ impl Cell {
         } else {
             // Whoever speaks first on UDP probes; what its partner sends back is an answer.
             let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
-            self.contacts.find_or_insert(self.named.of_door(&door), &door, o.clock);
+            self.contacts.find_or_insert(self.named.there(&door), &door, o.clock);
             self.give_up(o.clock);
             o.dst_port <= o.src_port
         }
@@ -60,7 +60,7 @@ impl Cell {
             return false;
         }
         let Some((door, word)) = answer(o) else { return false };
-        match self.contacts.find(self.named.of_door(&door), &door, o.clock) {
+        match self.contacts.find(self.named.back(&door), &door, o.clock) {
             Some(contact) if contact.state().is_unanswered() && echoes(o, &contact) => {
                 let slot = contact.slot;
                 self.answered(slot, &door, word, o);
@@ -144,7 +144,7 @@ impl Cell {
         if o.flags & ACK != 0 || o.src_port >= FIRST_UNPRIVILEGED || o.dst_port < FIRST_UNPRIVILEGED {
             return;
         }
-        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(self.named.of_door(door), door, o.clock) {
+        if let Some(Found::New(mut contact)) = self.contacts.find_or_insert(self.named.back(door), door, o.clock) {
             contact.first = o.stamp;
             contact.technique = Technique::TcpAck;
             // It says the number that the probe acknowledged.

@@ -30,7 +30,7 @@ impl Cell {
         }
         let back = Door { source: o.dst, target: o.src, port: o.src_port, protocol: UDP, incoming: true };
         let to_lower = o.dst_port <= o.src_port;
-        if self.contacts.find(self.named.of_door(&back), &back, o.clock).is_some() {
+        if self.contacts.find(self.named.back(&back), &back, o.clock).is_some() {
             return !to_lower;
         }
         self.probe(o, Technique::Udp) == State::Open && to_lower
@@ -52,7 +52,7 @@ impl Cell {
     pub(super) fn probe(&mut self, o: &Observation, technique: Technique) -> State {
         let door = door_of(o, technique);
         let mut before = Marks::default();
-        let mut contact = match self.contacts.find_or_insert(self.named.of_door(&door), &door, o.clock) {
+        let mut contact = match self.contacts.find_or_insert(self.named.there(&door), &door, o.clock) {
             Some(Found::New(contact)) => contact,
             // Another way of knocking at a door that has been judged is a first contact of its own. And a probe that
             // died on the way has not knocked at all: else nobody would see the door of one who sends it ahead.
@@ -114,7 +114,7 @@ impl Cell {
                     contact.echo = echo;
                 }
                 if technique.has_ports() {
-                    self.in_vain(&door, o.clock, o.seq);
+                    self.in_vain(o.src, (o.dst, door.port), o.clock, o.seq);
                 }
                 if let Some(suspect) = self.suspects.get_mut(o.src) {
                     if mark != Marks::default() {
@@ -146,7 +146,7 @@ impl Cell {
     /// True when another would change nothing.
     pub(super) fn close(&mut self, o: &Observation) -> bool {
         let door = door_of(o, Technique::TcpSyn);
-        let Some(mut contact) = self.contacts.find(self.named.of_door(&door), &door, o.clock) else {
+        let Some(mut contact) = self.contacts.find(self.named.there(&door), &door, o.clock) else {
             // No connection that we know of. Towards a listener's port from a client's these may be probes.
             if is_reset_probe(o) {
                 self.probe(o, Technique::TcpOther);

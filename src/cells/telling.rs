@@ -66,11 +66,11 @@ impl Cell {
         let (source, technique) = (contact.source(), contact.technique);
         let in_vain = failed && contact.state() != State::Claimed && technique.has_ports();
         if in_vain {
-            self.in_vain(&contact.door(), moment.clock, moment.seq);
+            self.in_vain(source, (contact.target(), contact.port()), moment.clock, moment.seq);
         }
         // Sixteen bytes outlast the contact where many come: then only that there was one is known.
-        let target = self.named.of(contact.target());
-        let door = self.key.join(target, 0, u64::from(contact.port())) as u32;
+        let Address(target) = contact.target();
+        let door = self.key.join(target as u64, (target >> 64) as u64, u64::from(contact.port())) as u32;
         let Some(lone) = self.waiting.meet(&self.key, self.named.of(source), Lone { slot, door }) else {
             self.witnesses.tell(source, |w| w.is_alone(&Knock::of(contact)));
             if in_vain && technique.silence_tells() && technique != Technique::TcpAck {
@@ -144,10 +144,10 @@ impl Cell {
     }
 
     /// A knock in vain: one of so many is told.
-    pub(super) fn in_vain(&mut self, door: &Door, clock: Time, seq: u64) {
+    #[inline]
+    pub(super) fn in_vain(&mut self, source: Address, (target, port): (Address, u16), clock: Time, seq: u64) {
         self.vain += 1;
         if self.vain.is_multiple_of(SAMPLED) {
-            let Door { source, target, port, .. } = *door;
             self.reports.push(Report { clock, seq, source, what: What::Vain { target, port } });
         }
     }
