@@ -101,16 +101,21 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
         }
     }
     turn.end(cells, None);
+    for cell in &mut *cells {
+        cell.fetch_silent(now);
+    }
+    for cell in &mut *cells {
+        cell.fetch_sources();
+    }
     for cell in cells {
         cell.advance(now);
     }
 }
 
-/// The packets whose errands are not settled. Mere probes are dealt with at once: they need no look into any table of size, and nothing else
-/// that the cell knows.
+/// The packets whose errands are not settled. Mere probes are dealt with here: they need nothing else that the cell knows.
 fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
     let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
-    let mut asked = Asked::new();
+    let (mut asked, mut probed) = (Asked::new(), Vec::new());
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
     for n in 0..cells.len() {
         cells.get(n + 1).into_iter().for_each(|next| next.settled.bring());
@@ -120,7 +125,9 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
         evidence.each(first + n, |lead| {
             if lead.role() == Role::Probed {
                 if let Some(sighting) = evidence.sighting(&lead) {
-                    cell.probed(lead.errand, sighting.observation);
+                    cell.twins.bring(lead.errand);
+                    bring(sighting.observation);
+                    probed.push((n, lead.errand, sighting.observation));
                 }
             } else if !cell.settled.holds(lead.errand)
                 && let Some(mut this) = Open::of(lead, evidence)
@@ -133,6 +140,9 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
                 open.push(this);
             }
         });
+    }
+    for (n, probe, o) in probed {
+        cells.get_mut(n).into_iter().for_each(|cell| cell.probed(probe, o));
     }
     open
 }
@@ -203,7 +213,24 @@ impl Cell {
         let o = sighting.observation;
         let knocks = sighting.role == Role::Sender && (o.kind != Kind::Tcp || o.flags & (ACK | RST) == 0);
         self.deadlines.approach(o.clock, knocks, |awaited| self.contacts.bring_slot(awaited.slot));
-        doors(&self.key, sighting).map(|name| name.map_or(NOWHERE, |name| self.contacts.bring_head(name)))
+        let Names { src, dst } = *sighting.names;
+        let answer = if sighting.role == Role::Receiver { answer(o) } else { None };
+        if let Some((door, word)) = answer {
+            let told = self.told(src, &door, word);
+            self.seen.get(self.seen_at(told)).into_iter().for_each(bring);
+        }
+        let names = match (o.kind, answer) {
+            (Kind::Udp, _) => datagrams(&self.key, sighting),
+            (_, Some((door, _))) => [Some(door.name(&self.key, dst, src)), None],
+            _ if sighting.role == Role::Receiver => [None; DOORS],
+            _ => [Some(door_of(o, probes(o).unwrap_or(Technique::TcpSyn)).name(&self.key, src, dst)), None],
+        };
+        names.map(|name| name.map_or(NOWHERE, |name| self.contacts.bring_head(name)))
+    }
+
+    /// Has the contacts fetched that fall silent until `now`, where no more packets come.
+    fn fetch_silent(&mut self, now: Time) {
+        self.deadlines.approach(now, false, |awaited| self.contacts.bring_slot(awaited.slot));
     }
 
     /// Has the places fetched where those wait whose contacts are about to fall silent.
@@ -217,17 +244,13 @@ impl Cell {
     }
 }
 
-/// The names of the doors that a packet will be looked for at.
+/// The names of the doors that a datagram will be looked for at.
 #[inline]
-fn doors(key: &Key, sighting: &Sighting<'_>) -> [Option<u64>; DOORS] {
+fn datagrams(key: &Key, sighting: &Sighting<'_>) -> [Option<u64>; DOORS] {
     let &Sighting { observation: o, role, names: &Names { src, dst }, .. } = sighting;
     let datagram = |incoming, source, target, port| Door { source, target, port, protocol: UDP, incoming };
     let there = |incoming| Some(datagram(incoming, o.src, o.dst, o.dst_port).name(key, src, dst));
     let back = |incoming| Some(datagram(incoming, o.dst, o.src, o.src_port).name(key, dst, src));
-    match (o.kind, role) {
-        (Kind::Udp, Role::Sender) => [back(true), there(false)],
-        (Kind::Udp, _) => [back(false), there(true)],
-        (_, Role::Sender) => [Some(door_of(o, probes(o).unwrap_or(Technique::TcpSyn)).name(key, src, dst)), None],
-        (_, _) => [answer(o).map(|(door, _)| door.name(key, dst, src)), None],
-    }
+    let incoming = role == Role::Sender;
+    [back(incoming), there(!incoming)]
 }

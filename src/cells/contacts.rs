@@ -2,8 +2,8 @@
 //!
 //! In: keys of doors. Out: the [`Contact`] of each, in a table of fixed size.
 //! The table is set-associative: a bucket of eight entries of one cache line each. What finds an entry (a sixteen-bit tag) and
-//! until when it deserves its place stand in one more line, so that neither a look in vain nor the choice of who has to go
-//! reads any entry. A full bucket gives up what has been judged before what is still open, the oldest first;
+//! until when it deserves its place stand in one more line before them, so that neither a look in vain nor the choice of who has to go
+//! reads any entry, and a look costs one page and not two. A full bucket gives up what has been judged before what is still open, the oldest first;
 //! a loss of an unjudged one is counted.
 //! Must not know how contacts are judged.
 //! Read next: `outcome.rs` (how answers are read), `mod.rs` (who asks).
@@ -266,13 +266,37 @@ impl Head {
     }
 }
 
+/// Ten to a page.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Bucket {
+    head: Head,
+    entries: [Contact; WAYS],
+}
+
+impl Bucket {
+    const EMPTY: Self = Self { head: Head::EMPTY, entries: [Contact::EMPTY; WAYS] };
+
+    /// The entry of a door, by its tag.
+    #[inline]
+    fn search(&self, tag: u16, door: &Door) -> Option<usize> {
+        let is_its = |way: &usize| self.entries.get(*way).is_some_and(|entry| entry.is(door));
+        self.head.candidates(tag).find(is_its)
+    }
+
+    /// An entry; this bucket is the one `at` this place in the table.
+    #[inline]
+    fn hold(&mut self, at: usize, way: usize) -> Option<Held<'_>> {
+        let (contact, worth) = (self.entries.get_mut(way)?, self.head.worths.get_mut(way)?);
+        Some(Held { contact, worth, slot: Slot((at * WAYS + way) as u32) })
+    }
+}
+
 /// The table. It takes no memory before the first contact: of most captures few cells have any.
 #[derive(Debug)]
 pub struct Contacts {
-    /// How many there are, or will be.
+    /// How many buckets there are, or will be.
     buckets: usize,
-    heads: Vec<Head>,
-    entries: Vec<[Contact; WAYS]>,
+    table: Vec<Bucket>,
     /// Contacts given up before they were judged.
     pub lost: u64,
     /// The last that was given up for a new one, if that makes a difference: to be taken out by whoever has to know.
@@ -288,13 +312,7 @@ pub struct Held<'a> {
     pub slot: Slot,
 }
 
-impl<'a> Held<'a> {
-    #[inline]
-    fn of(head: &'a mut Head, entries: &'a mut [Contact; WAYS], bucket: usize, way: usize) -> Option<Self> {
-        let (contact, worth) = (entries.get_mut(way)?, head.worths.get_mut(way)?);
-        Some(Self { contact, worth, slot: Slot((bucket * WAYS + way) as u32) })
-    }
-
+impl Held<'_> {
     /// A packet of it came at `now`.
     #[inline]
     fn seen(mut self, now: Time) -> Self {
@@ -357,13 +375,12 @@ impl Contacts {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let buckets = (bytes / (WAYS * Self::COST)).max(1);
-        Self { buckets, heads: Vec::new(), entries: Vec::new(), lost: 0, displaced: None }
+        Self { buckets, table: Vec::new(), lost: 0, displaced: None }
     }
 
     #[cold]
     fn begin(&mut self) {
-        self.entries = vec![[Contact::EMPTY; WAYS]; self.buckets];
-        self.heads = vec![Head::EMPTY; self.buckets];
+        self.table = vec![Bucket::EMPTY; self.buckets];
     }
 
     /// How many contacts fit.
@@ -379,44 +396,35 @@ impl Contacts {
         (bucket as usize, name as u16 | 1)
     }
 
-    fn search(&self, (bucket, tag): Place, door: &Door) -> Option<usize> {
-        let (head, entries) = (self.heads.get(bucket)?, self.entries.get(bucket)?);
-        head.candidates(tag).find(|&way| entries.get(way).is_some_and(|entry| entry.is(door)))
-    }
-
-    fn hold(&mut self, bucket: usize, way: usize) -> Option<Held<'_>> {
-        Held::of(self.heads.get_mut(bucket)?, self.entries.get_mut(bucket)?, bucket, way)
-    }
-
     /// The contact at a door, which has a `name`, if it is remembered. `now` is the clock.
     pub fn find(&mut self, name: u64, door: &Door, now: Time) -> Option<Held<'_>> {
-        let place = self.place(name);
-        let way = self.search(place, door)?;
-        self.hold(place.0, way).map(|held| held.seen(now))
+        let (at, tag) = self.place(name);
+        let bucket = self.table.get_mut(at)?;
+        let way = bucket.search(tag, door)?;
+        bucket.hold(at, way).map(|held| held.seen(now))
     }
 
     /// The contact at a door, as it is: looking does not keep it from ageing.
     #[must_use]
     pub fn peek(&self, name: u64, door: &Door) -> Option<&Contact> {
-        let place = self.place(name);
-        let way = self.search(place, door)?;
-        self.entries.get(place.0)?.get(way)
+        let (at, tag) = self.place(name);
+        let bucket = self.table.get(at)?;
+        bucket.entries.get(bucket.search(tag, door)?)
     }
 
     /// The contact at a door; a new one takes the place of the least dear of its bucket.
     /// `now` is the clock.
     pub fn find_or_insert(&mut self, name: u64, door: &Door, now: Time) -> Option<Found<'_>> {
-        let (bucket, tag) = self.place(name);
-        if self.heads.is_empty() {
+        let (at, tag) = self.place(name);
+        if self.table.is_empty() {
             self.begin();
         }
-        let (head, entries) = (self.heads.get_mut(bucket)?, self.entries.get_mut(bucket)?);
-        let is_it = |way: &usize| entries.get(*way).is_some_and(|entry| entry.is(door));
-        if let Some(way) = head.candidates(tag).find(is_it) {
-            return Held::of(head, entries, bucket, way).map(|held| Found::Known(held.seen(now)));
+        let bucket = self.table.get_mut(at)?;
+        if let Some(way) = bucket.search(tag, door) {
+            return bucket.hold(at, way).map(|held| Found::Known(held.seen(now)));
         }
-        let way = head.least();
-        let (known, contact) = (head.tags.get_mut(way)?, entries.get_mut(way)?);
+        let way = bucket.head.least();
+        let (known, contact) = (bucket.head.tags.get_mut(way)?, bucket.entries.get_mut(way)?);
         if *known != 0 {
             let open = contact.state == State::Pending;
             self.lost += u64::from(open);
@@ -427,7 +435,7 @@ impl Contacts {
         *known = tag;
         let Door { source, target, port, protocol, incoming } = *door;
         *contact = Contact { source, target, port, protocol, last: window(now), ..Contact::EMPTY };
-        let mut new = Held::of(head, entries, bucket, way)?;
+        let mut new = bucket.hold(at, way)?;
         new.turn(if incoming { State::Incoming } else { State::Pending });
         Some(Found::New(new))
     }
@@ -436,14 +444,14 @@ impl Contacts {
     #[inline]
     pub(super) fn bring_head(&self, name: u64) -> Place {
         let place = self.place(name);
-        self.heads.get(place.0).into_iter().for_each(bring);
+        self.table.get(place.0).into_iter().for_each(|bucket| bring(&bucket.head));
         place
     }
 
     /// Has the entry fetched that a door has, or would get.
     #[inline]
-    pub(super) fn bring_entry(&self, (bucket, tag): Place) {
-        let (Some(head), Some(entries)) = (self.heads.get(bucket), self.entries.get(bucket)) else { return };
+    pub(super) fn bring_entry(&self, (at, tag): Place) {
+        let Some(Bucket { head, entries }) = self.table.get(at) else { return };
         let way = head.candidates(tag).next().unwrap_or_else(|| head.least());
         entries.get(way).into_iter().for_each(bring);
     }
@@ -451,8 +459,8 @@ impl Contacts {
     /// Has the entry in a slot fetched, and the head of its bucket.
     #[inline]
     pub(super) fn bring_slot(&self, Slot(slot): Slot) {
-        let (bucket, way) = (slot as usize / WAYS, slot as usize % WAYS);
-        if let (Some(head), Some(entries)) = (self.heads.get(bucket), self.entries.get(bucket)) {
+        let (at, way) = (slot as usize / WAYS, slot as usize % WAYS);
+        if let Some(Bucket { head, entries }) = self.table.get(at) {
             bring(head);
             entries.get(way).into_iter().for_each(bring);
         }
@@ -462,23 +470,22 @@ impl Contacts {
     #[inline]
     pub(super) fn source_at(&self, Slot(slot): Slot) -> Option<Address> {
         let slot = slot as usize;
-        self.entries.get(slot / WAYS)?.get(slot % WAYS).map(|contact| contact.source)
+        self.table.get(slot / WAYS)?.entries.get(slot % WAYS).map(|contact| contact.source)
     }
 
     /// The contact in a slot: whoever kept the slot must see that it is still the same.
     pub fn at(&mut self, Slot(slot): Slot) -> Option<Held<'_>> {
         let slot = slot as usize;
-        self.hold(slot / WAYS, slot % WAYS)
+        self.table.get_mut(slot / WAYS)?.hold(slot / WAYS, slot % WAYS)
     }
 }
 
 impl Kept for Contacts {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
         // How many buckets there are follows from the memory.
-        let Self { buckets: _, heads, entries, lost, displaced } = self;
-        to.put(&heads.is_empty())?;
-        to.put(heads.as_slice())?;
-        to.put(entries.as_slice())?;
+        let Self { buckets: _, table, lost, displaced } = self;
+        to.put(&table.is_empty())?;
+        to.put(table.as_slice())?;
         to.put(&(lost, displaced))
     }
 
@@ -486,8 +493,7 @@ impl Kept for Contacts {
         if !from.take::<bool>()? {
             self.begin();
         }
-        from.fill(&mut self.heads)?;
-        from.fill(&mut self.entries)?;
+        from.fill(&mut self.table)?;
         (self.lost, self.displaced) = from.take()?;
         Ok(())
     }
@@ -523,9 +529,9 @@ mod tests {
     #[test]
     fn nobody_takes_no_memory() {
         let (key, mut table) = (Key::new(1), Contacts::new(1 << 20));
-        assert!(table.find(name(&key, 22), &door(22), Time(0)).is_none() && table.entries.capacity() == 0);
+        assert!(table.find(name(&key, 22), &door(22), Time(0)).is_none() && table.table.capacity() == 0);
         table.find_or_insert(name(&key, 22), &door(22), Time(0));
-        assert_eq!(table.entries.len() * WAYS, table.capacity());
+        assert_eq!(table.table.len() * WAYS, table.capacity());
         assert!(table.find(name(&key, 22), &door(22), Time(0)).is_some());
     }
 

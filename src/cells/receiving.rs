@@ -118,18 +118,7 @@ impl Cell {
             (contact.isn, contact.echo, contact.src_port) = (o.tcp_ack.wrapping_sub(1), o.tcp_seq, o.dst_port);
         }
         let contact = *contact;
-        match word {
-            Word::Open => self.tell_once(
-                door.source,
-                What::Answered { target: door.target, protocol: door.protocol, port: door.port },
-                (door.target, door.protocol, door.port),
-                o,
-            ),
-            Word::Closed => {
-                self.tell_once(door.source, What::Alive { target: door.target }, door.target, o);
-            }
-            Word::Unreachable | Word::Traced => {}
-        }
+        self.tell_once(door, word, o);
         if word == Word::Traced {
             self.witnesses.tell(door.source, |w| w.traced(&Knock::of(&contact)));
         } else {

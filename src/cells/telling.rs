@@ -12,7 +12,7 @@ use crate::{
         contacts::{Contact, Contacts, Door, Slot, State},
         deadlines::{Appointment, Awaited, Chore},
         knock::{After, Knock},
-        outcome::Outcome,
+        outcome::{Outcome, Word},
         promised::Promised,
         report::{Report, Suspicion, Turn, What},
         senders::{Senders, tail},
@@ -239,14 +239,34 @@ impl Cell {
         self.deadlines.appoint(appointment, |appointment| suspects.expects(appointment));
     }
 
-    /// Tells something about the terrain, once as far as memory goes.
-    pub(super) fn tell_once(&mut self, source: Address, what: What, identity: impl std::hash::Hash, o: &Observation) {
-        let hash = self.key.hash(identity) | 1;
-        let at = ((hash >> 32) * self.seen.len() as u64) >> 32;
-        if let Some(seen) = self.seen.get_mut(at as usize).filter(|seen| **seen != hash) {
-            *seen = hash;
+    /// Tells what an answer says of the terrain, once as far as memory goes: which door of a host is open, or that the host lives.
+    pub(super) fn tell_once(&mut self, door: &Door, word: Word, o: &Observation) {
+        let Door { source, target, protocol, port, .. } = *door;
+        let what = match word {
+            Word::Open => What::Answered { target, protocol, port },
+            Word::Closed => What::Alive { target },
+            Word::Unreachable | Word::Traced => return,
+        };
+        let told = self.told(self.named.of(target), door, word);
+        let at = self.seen_at(told);
+        if let Some(seen) = self.seen.get_mut(at).filter(|seen| **seen != told) {
+            *seen = told;
             self.reports.push(Report { clock: o.clock, seq: o.seq, source, what });
         }
+    }
+
+    /// What that is called, where the host that answered is called so. Never 0.
+    #[inline]
+    pub(super) fn told(&self, target: u64, door: &Door, word: Word) -> u64 {
+        let of_it =
+            if word == Word::Open { 1 << 24 | u64::from(door.protocol) << 16 | u64::from(door.port) } else { 0 };
+        self.key.join(target, 0, of_it) | 1
+    }
+
+    /// Where it is remembered.
+    #[inline]
+    pub(super) fn seen_at(&self, told: u64) -> usize {
+        (((told >> 32) * self.seen.len() as u64) >> 32) as usize
     }
 }
 

@@ -9,6 +9,7 @@
 use std::io;
 
 use crate::{
+    cells::near,
     checkpoint::{Kept, Reader, Unfit, Writer},
     decode::{Address, Observation},
 };
@@ -29,14 +30,24 @@ impl Default for Twins {
 impl Twins {
     /// Takes a probe in, by the hash of all in which twins agree (`dispatch/scatter.rs`); tells who else has sent the same.
     pub fn see(&mut self, probe: u64, o: &Observation) -> Option<Address> {
-        let at = ((probe >> 32) * self.0.len() as u64) >> 32;
-        let known = self.0.get_mut(at as usize)?;
+        let known = self.0.get_mut(at(probe))?;
         if known.0 == probe {
             return (known.1 != o.src).then_some(known.1);
         }
         *known = (probe, o.src);
         None
     }
+
+    /// Has the place of a probe fetched.
+    #[inline]
+    pub(super) fn bring(&self, probe: u64) {
+        self.0.get(at(probe)).into_iter().for_each(near::bring);
+    }
+}
+
+#[inline]
+fn at(probe: u64) -> usize {
+    (((probe >> 32) * PROBES as u64) >> 32) as usize
 }
 
 impl Kept for Twins {

@@ -6,7 +6,7 @@
 //! Must not know what a stage keeps, nor when it is time.
 //!
 //! ```text
-//! TRIPLINE STATE 2    magic and format
+//! TRIPLINE STATE 3    magic and format
 //! preamble            version, settings, inputs, how far: begun, under way, finished
 //! sink                where outputs stand, limits, summary
 //! engine              source, cells, correlate, reference presets; only of a run under way
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// What a state begins with. The number goes up when something is kept in another way within a version.
-const MAGIC: &[u8; 18] = b"TRIPLINE STATE 2\r\n";
+const MAGIC: &[u8; 18] = b"TRIPLINE STATE 3\r\n";
 
 /// How often, and how long, it is waited for a run that was killed just now.
 const GOING: u32 = 30;
