@@ -245,13 +245,14 @@ impl Head {
     #[inline]
     fn candidates(&self, tag: u16) -> impl Iterator<Item = usize> + use<> {
         const ONES: u64 = 0x0001_0001_0001_0001;
-        let [a, b, c, d, e, f, g, h] = self.tags.map(u64::from);
+        let word = |four: &[u16]| four.iter().rev().fold(0, |word, tag| word << 16 | u64::from(*tag));
         let alike = |four: u64| {
-            let differ = four ^ u64::from(tag) * ONES;
+            let differ = four ^ (u64::from(tag) * ONES);
             differ.wrapping_sub(ONES) & !differ & (ONES << 15)
         };
         // The second four one bit lower.
-        let mut left = alike(a | b << 16 | c << 32 | d << 48) | alike(e | f << 16 | g << 32 | h << 48) >> 1;
+        let (first, second) = self.tags.split_at(WAYS / 2);
+        let mut left = alike(word(first)) | alike(word(second)) >> 1;
         std::iter::from_fn(move || {
             let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
             left &= left - 1;
