@@ -1,4 +1,4 @@
-//! What most frames of most networks are, told at a glance: TCP and UDP over Ethernet, with a VLAN tag or two on trunks.
+//! What most frames of most networks are, told at a glance: TCP and UDP, over Ethernet first, with a VLAN tag or two on trunks.
 //!
 //! In: a frame. Out: [`Glance`]: plain data, or evidence with its record, where `decode`, `classify` and `observe` would
 //! come to the same; or nothing, and the frame takes the long way. It looks at fields where they stand when nothing
@@ -8,9 +8,9 @@
 //! Read next: `class.rs` (what plain means), `observe.rs` (the record).
 
 use super::{
-    Address, Kind, Marks, Observation, Telltale,
+    Address, Kind, Marks, Observation, Packet, Telltale,
     ftp::CONTROL,
-    link::{ETHERNET, GROUP, ethertype, vlan},
+    link::{self, ETHERNET, GROUP, ethertype, vlan},
     tcp::{
         self,
         flags::{ACK, PSH},
@@ -50,50 +50,84 @@ pub enum Glance {
 #[inline(always)]
 #[must_use]
 pub fn glance(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Glance {
-    let Some((link, network)) = frame.bytes.split_first_chunk::<ETHERNET_HEADER>() else { return Glance::Unsure };
-    if frame.link.0 != ETHERNET {
-        return Glance::Unsure;
-    }
-    let glance = match u16::from_be_bytes([link[12], link[13]]) {
-        ethertype::IPV4 => ipv4(frame, link, [0; 2], network, list),
-        ethertype::IPV6 => ipv6(frame, link, [0; 2], network, list),
-        kind => tagged(frame, link, kind, network, list),
-    };
+    let glance = if frame.link.0 == ETHERNET { ethernet(frame, list) } else { other(frame, list) };
     glance.unwrap_or(Glance::Unsure)
+}
+
+#[expect(clippy::inline_always, reason = "see `glance`")]
+#[inline(always)]
+fn ethernet(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Option<Glance> {
+    let (header, network) = frame.bytes.split_first_chunk::<ETHERNET_HEADER>()?;
+    let link = || {
+        let marks = if header[0] & GROUP == 0 { Marks::default() } else { Marks::TO_MANY };
+        Link { mac: field(header, 6), vlan: [0; 2], marks }
+    };
+    match half(header, 12) {
+        ethertype::IPV4 => ipv4(frame, link, network, list),
+        ethertype::IPV6 => ipv6(frame, link, network, list),
+        kind => tagged(frame, link(), kind, network, list),
+    }
+}
+
+/// What travels over another link than Ethernet, or behind more than tags. The link is opened as the long way opens it; behind that it goes as
+/// fast as any.
+#[inline(never)]
+fn other(frame: &Frame<'_>, list: &mut Vec<Observation>) -> Option<Glance> {
+    let mut opened = Packet::default();
+    let (kind, network) = link::open(frame.link, frame.bytes, &mut opened).ok()?;
+    let link = || Link { mac: opened.mac, vlan: opened.vlan, marks: opened.marks };
+    match kind {
+        ethertype::IPV4 => ipv4(frame, link, network, list),
+        ethertype::IPV6 => ipv6(frame, link, network, list),
+        _ => None,
+    }
+}
+
+/// What the link says of a packet.
+#[derive(Clone, Copy)]
+struct Link {
+    mac: [u8; 6],
+    vlan: [u16; 2],
+    marks: Marks,
 }
 
 /// What is behind one tag, or two. Not a part of the caller's loop: frames come with tags or without, and it shall be short for those without.
 #[inline(never)]
 fn tagged(
     frame: &Frame<'_>,
-    link: &[u8; ETHERNET_HEADER],
+    mut link: Link,
     mut kind: u16,
     mut network: &[u8],
     list: &mut Vec<Observation>,
 ) -> Option<Glance> {
-    let mut ids = [0; 2];
-    for _ in 0..ids.len() {
+    for _ in 0..link.vlan.len() {
         match kind {
             ethertype::CUSTOMER | ethertype::SERVICE | ethertype::STACKED => {
                 let (tag, rest) = network.split_first_chunk::<TAG>()?;
-                vlan::note(&mut ids, half(tag, 0));
+                vlan::note(&mut link.vlan, half(tag, 0));
                 (kind, network) = (half(tag, 2), rest);
             }
             _ => break,
         }
     }
     match kind {
-        ethertype::IPV4 => ipv4(frame, link, ids, network, list),
-        ethertype::IPV6 => ipv6(frame, link, ids, network, list),
-        _ => None,
+        ethertype::IPV4 => ipv4(frame, || link, network, list),
+        ethertype::IPV6 => ipv6(frame, || link, network, list),
+        _ => other(frame, list),
     }
+}
+
+/// Whose a packet is. Most are plain, and nobody asks: so it is handed on as who would tell.
+#[derive(Clone, Copy)]
+struct Ends {
+    link: Link,
+    src: Address,
+    dst: Address,
 }
 
 /// What the network header says of a packet, and its segment or datagram.
 struct Carried<'a> {
     frame: &'a Frame<'a>,
-    link: &'a [u8; ETHERNET_HEADER],
-    vlan: [u16; 2],
     /// What is captured of it, padding of the frame taken off.
     bytes: &'a [u8],
     /// Its length as the header says.
@@ -107,13 +141,7 @@ struct Carried<'a> {
 
 #[expect(clippy::inline_always, reason = "see `glance`")]
 #[inline(always)]
-fn ipv4(
-    frame: &Frame<'_>,
-    link: &[u8; ETHERNET_HEADER],
-    vlan: [u16; 2],
-    network: &[u8],
-    list: &mut Vec<Observation>,
-) -> Option<Glance> {
+fn ipv4(frame: &Frame<'_>, link: impl Fn() -> Link, network: &[u8], list: &mut Vec<Observation>) -> Option<Glance> {
     let (header, following) = network.split_first_chunk::<IPV4_HEADER>()?;
     let (total, fragment) = (usize::from(half(header, 2)), half(header, 6));
     if header[0] != 0x45 || fragment & FRAGMENT != 0 {
@@ -123,18 +151,15 @@ fn ipv4(
     let marks = if fragment & DONT_FRAGMENT == 0 { Marks::default() } else { Marks::DONT_FRAGMENT };
     let bytes = following.get(..sent).unwrap_or(following);
     let (protocol, ttl, tos) = (header[9], header[8], header[1]);
-    Carried { frame, link, vlan, bytes, sent, marks, ip_id: half(header, 4), protocol, ttl, tos }
-        .look(list, || (Address::v4(field(header, 12)), Address::v4(field(header, 16))))
+    Carried { frame, bytes, sent, marks, ip_id: half(header, 4), protocol, ttl, tos }.look(list, || Ends {
+        link: link(),
+        src: Address::v4(field(header, 12)),
+        dst: Address::v4(field(header, 16)),
+    })
 }
 
 #[inline]
-fn ipv6(
-    frame: &Frame<'_>,
-    link: &[u8; ETHERNET_HEADER],
-    vlan: [u16; 2],
-    network: &[u8],
-    list: &mut Vec<Observation>,
-) -> Option<Glance> {
+fn ipv6(frame: &Frame<'_>, link: impl Fn() -> Link, network: &[u8], list: &mut Vec<Observation>) -> Option<Glance> {
     let (header, following) = network.split_first_chunk::<IPV6_HEADER>()?;
     // Addresses that begin with 0 may be IPv4's in disguise: the long way looks closer.
     if header[0] >> 4 != 6 || header[8] == 0 || header[24] == 0 {
@@ -143,15 +168,18 @@ fn ipv6(
     let sent = usize::from(u16::from_be_bytes([header[4], header[5]]));
     let bytes = following.get(..sent).unwrap_or(following);
     let (marks, ip_id, tos) = (Marks::default(), 0, header[0] << 4 | header[1] >> 4);
-    Carried { frame, link, vlan, bytes, sent, marks, ip_id, protocol: header[6], ttl: header[7], tos }
-        .look(list, || (Address::v6(field(header, 8)), Address::v6(field(header, 24))))
+    Carried { frame, bytes, sent, marks, ip_id, protocol: header[6], ttl: header[7], tos }.look(list, || Ends {
+        link: link(),
+        src: Address::v6(field(header, 8)),
+        dst: Address::v6(field(header, 24)),
+    })
 }
 
 impl Carried<'_> {
-    /// Reads what is carried; the addresses only where they are needed.
+    /// Reads what is carried.
     #[expect(clippy::inline_always, reason = "see `glance`")]
     #[inline(always)]
-    fn look(self, list: &mut Vec<Observation>, ends: impl Fn() -> (Address, Address)) -> Option<Glance> {
+    fn look(self, list: &mut Vec<Observation>, ends: impl Fn() -> Ends) -> Option<Glance> {
         match self.protocol {
             protocol::TCP => {
                 let (header, options) = self.bytes.split_first_chunk::<TCP_HEADER>()?;
@@ -187,12 +215,14 @@ impl Carried<'_> {
 
     /// What the network header says, and the ports: the transport's `header`, of `header_len` bytes, begins with them.
     #[inline]
-    fn observation(&self, kind: Kind, (src, dst): (Address, Address), header: &[u8], header_len: usize) -> Observation {
+    fn observation(&self, kind: Kind, ends: Ends, header: &[u8], header_len: usize) -> Observation {
+        let Ends { link, src, dst } = ends;
         let mut marks = self.marks;
+        marks.set(link.marks);
         if self.bytes.len() < self.sent {
             marks.set(Marks::CUT);
         }
-        if self.link[0] & GROUP != 0 || dst.is_many() {
+        if dst.is_many() {
             marks.set(Marks::TO_MANY);
         }
         Observation {
@@ -208,9 +238,9 @@ impl Carried<'_> {
             window: 0,
             ip_id: self.ip_id,
             payload_len: self.sent.saturating_sub(header_len) as u16,
-            vlan: self.vlan,
+            vlan: link.vlan,
             marks,
-            mac: field(self.link, 6),
+            mac: link.mac,
             protocol: self.protocol,
             kind,
             flags: 0,
@@ -252,8 +282,8 @@ mod tests {
     }
 
     /// Whether a glance comes to what the long way comes to, wherever it comes to anything.
-    fn agree(bytes: &[u8]) -> bool {
-        let frame = frame(1, bytes);
+    fn agree(link: u32, bytes: &[u8]) -> bool {
+        let frame = frame(link, bytes);
         let packet = decode(&frame);
         let class = packet.map(|packet| classify(&packet));
         let mut list = Vec::new();
@@ -278,11 +308,11 @@ mod tests {
         let with_mss = [tcp(2)[..12].to_vec(), hex("60 02 0400 0000 0000 020405b4")].concat();
         for segment in [tcp(2), tcp(0x12), tcp(0), with_mss] {
             for bytes in [ethernet(0x0800, &over_v4(6, &segment)), ethernet(0x86dd, &over_v6(6, &segment))] {
-                assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(&bytes));
+                assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(1, &bytes));
             }
         }
         for bytes in [ethernet(0x0800, &over_v4(17, &hex(DATAGRAM))), ethernet(0x86dd, &over_v6(17, &hex(DATAGRAM)))] {
-            assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(&bytes));
+            assert!(at_a_glance(1, &bytes) == Glance::Evidence && agree(1, &bytes));
         }
     }
 
@@ -292,7 +322,9 @@ mod tests {
             ("000c 0800", Glance::Plain),
             ("600c 8100 0007 0800", Glance::Plain),
             ("0000 88a8 0007 0800", Glance::Plain),
-            ("000c 8100 0007 8100 0008 0800", Glance::Unsure),
+            ("000c 8100 0007 8100 0008 0800", Glance::Plain),
+            ("000c 8847 00010140", Glance::Plain),
+            ("000c 8864 1100 0001 0040 0021", Glance::Plain),
             ("000c 8847", Glance::Unsure),
             ("000c 08", Glance::Unsure),
         ] {
@@ -301,15 +333,37 @@ mod tests {
                 assert_eq!(at_a_glance(1, &tagged(&tcp(ACK))), plain, "{tags}");
                 let probe = tagged(&tcp(2));
                 assert_eq!(at_a_glance(1, &probe) == Glance::Evidence, plain == Glance::Plain, "{tags}");
-                assert!(agree(&probe), "{tags}");
+                assert!(agree(1, &probe), "{tags}");
             }
         }
     }
 
+    /// Links with what their headers are before IPv4 and IPv6.
+    const LINKS: [(u32, &str, &str); 8] = [
+        (1, "02000000000102000000000208 00", "020000000001 020000000002 86dd"),
+        (101, "", ""),
+        (113, "0000 0001 0006 020000000002 0000 0800", "0001 0001 0006 020000000002 0000 86dd"),
+        (276, "0800 0000 00000002 0001 04 06 020000000002 0000", "86dd 0000 00000002 0001 02 06 020000000002 0000"),
+        (0, "02000000", "1e000000"),
+        (9, "ff03 0021", "ff03 0057"),
+        (104, "0f00 0800", "0f00 86dd"),
+        (1, "010000000001 020000000002 8847 00010140", "020000000001 020000000002 8864 1100 0001 0040 0057"),
+    ];
+
     #[test]
-    fn behind_another_link_the_long_way_decides() {
-        let other_link = ethernet(0x0800, &over_v4(6, &tcp(ACK)));
-        assert_eq!(at_a_glance(101, &other_link), Glance::Unsure);
+    fn behind_every_link_it_goes_as_fast_and_comes_to_the_same() {
+        for (link, before_v4, before_v6) in LINKS {
+            for (flags, expected) in [(ACK, Glance::Plain), (2, Glance::Evidence)] {
+                for bytes in [
+                    [hex(before_v4), over_v4(6, &tcp(flags))].concat(),
+                    [hex(before_v6), over_v6(6, &tcp(flags))].concat(),
+                ] {
+                    assert_eq!(at_a_glance(link, &bytes), expected, "{link}");
+                    assert!(agree(link, &bytes), "{link}");
+                }
+            }
+        }
+        assert_eq!(at_a_glance(147, &over_v4(6, &tcp(ACK))), Glance::Unsure, "nobody knows this link");
     }
 
     proptest! {
@@ -339,7 +393,33 @@ mod tests {
                 }
             }
             bytes.truncate(len);
-            prop_assert!(agree(&bytes), "{:02x?}", bytes);
+            prop_assert!(agree(1, &bytes), "{:02x?}", bytes);
+        }
+
+        #[test]
+        fn nor_behind_another_link(
+            at in 0..LINKS.len(),
+            flags in prop_oneof![Just(ACK), Just(ACK | PSH), any::<u8>()],
+            ipv6: bool,
+            udp: bool,
+            damage in prop::collection::vec((0..90_usize, any::<u8>()), 0..3),
+            len in 0..110_usize,
+        ) {
+            let (link, before_v4, before_v6) = LINKS[at];
+            let (next, body) =
+                if udp { (17, hex(DATAGRAM)) } else { (6, [tcp(flags), hex("020405b4 04020100 00000000")].concat()) };
+            let mut bytes = if ipv6 {
+                [hex(before_v6), over_v6(next, &body)].concat()
+            } else {
+                [hex(before_v4), over_v4(next, &body)].concat()
+            };
+            for (at, byte) in damage {
+                if let Some(field) = bytes.get_mut(at) {
+                    *field = byte;
+                }
+            }
+            bytes.truncate(len);
+            prop_assert!(agree(link, &bytes), "{} {:02x?}", link, bytes);
         }
     }
 }
