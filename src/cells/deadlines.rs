@@ -13,7 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cells::{contacts::Slot, technique::Technique},
+    cells::{
+        contacts::{Moves, Slot},
+        technique::Technique,
+    },
     checkpoint::{Kept, Reader, Unfit, Writer},
     decode::Address,
     source::Time,
@@ -98,16 +101,32 @@ impl Deadlines {
     /// Room for `most` awaited answers.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let (answers, scans) = (VecDeque::with_capacity(most), BinaryHeap::new());
+        let (answers, scans) = Default::default();
         Self { answers, most, approached: 0, arrived: 0, scans, soonest: NEVER, many: FEW }
     }
 
     /// Waits for an answer. When there is no room the one that has waited longest is handed back:
-    /// its time is up early.
+    /// its time is up early. (A part of the caller: what is written word by word and then read as a whole has to wait for all writes before it.)
+    #[inline]
     pub fn await_answer(&mut self, awaited: Awaited) -> Option<Awaited> {
         let early = if self.answers.len() >= self.most { self.unanswered() } else { None };
+        if self.answers.len() == self.answers.capacity() {
+            self.grow();
+        }
         self.answers.push_back(awaited);
         early
+    }
+
+    /// A ring goes round all that it has: it takes no more than is needed, and never more than there is room for.
+    #[cold]
+    fn grow(&mut self) {
+        let waiting = self.answers.len();
+        self.answers.reserve_exact(waiting.clamp(1, self.most - waiting));
+    }
+
+    /// The contacts that are awaited have gone elsewhere.
+    pub fn follow(&mut self, moves: &Moves) {
+        self.answers.iter_mut().for_each(|awaited| awaited.slot = moves.of(awaited.slot));
     }
 
     /// Appoints a chore. When there have become many, those that nobody `expects` any more are forgotten first:
@@ -217,7 +236,8 @@ mod tests {
     use crate::cells::{contacts::Contacts, samples::host};
 
     fn awaited(due: i64) -> Awaited {
-        let (key, mut table) = (crate::dispatch::Key::new(1), Contacts::new(4096));
+        let key = crate::dispatch::Key::new(1);
+        let mut table = Contacts::new(4096, &key);
         let door =
             crate::cells::contacts::Door { source: host(2), target: host(1), port: 1, protocol: 6, incoming: false };
         let name = door.name(&key, 1, 2);

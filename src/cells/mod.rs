@@ -31,6 +31,7 @@ pub mod promised;
 mod properties;
 mod receiving;
 pub mod report;
+mod room;
 pub mod rotation;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -172,7 +173,7 @@ impl Cell {
     pub fn new(memory: usize, key: Key, thresholds: Arc<Thresholds>) -> Self {
         let mine = memory / CELLS;
         let share = |percent| mine / 100 * percent;
-        let contacts = Contacts::new(share(CONTACTS_SHARE));
+        let contacts = Contacts::new(share(CONTACTS_SHARE), &key);
         let rest = mine - share(CONTACTS_SHARE + WAITING_SHARE + SUSPECTS_SHARE + SEEN_SHARE);
         Self {
             waiting: Waiting::new(share(WAITING_SHARE)),
@@ -316,9 +317,14 @@ impl Cell {
         }
     }
 
-    /// Draws the conclusions when a contact had to go for a new one: its scan is no longer complete, and what was
+    /// Draws the conclusions when a new contact has moved others, or one had to go for it: its scan is no longer complete, and what was
     /// settled because it was known is open again.
-    fn give_up(&mut self, now: Time) {
+    #[inline]
+    fn make_room(&mut self, now: Time) {
+        if let Some(moves) = self.contacts.moves() {
+            self.deadlines.follow(&moves);
+            self.waiting.follow(&moves);
+        }
         let Some(contact) = self.contacts.displaced.take() else { return };
         if contact.may_be_settled(now) {
             self.settled.clear();

@@ -37,7 +37,7 @@ impl Cell {
             // Whoever speaks first on UDP probes; what its partner sends back is an answer.
             let door = Door { source: o.src, target: o.dst, port: o.dst_port, protocol: UDP, incoming: true };
             self.contacts.find_or_insert(self.named.there(&door), &door, o.clock);
-            self.give_up(o.clock);
+            self.make_room(o.clock);
             o.dst_port <= o.src_port
         }
     }
@@ -96,7 +96,7 @@ impl Cell {
             contact.turn(State::Promised);
             contact.marks = if bounces { Marks::BOUNCED } else { Marks::EXPECTED };
             contact.isn = o.src.as_v4().unwrap_or(0);
-            self.give_up(o.clock);
+            self.make_room(o.clock);
         }
     }
 
@@ -146,7 +146,7 @@ impl Cell {
             contact.turn(State::Closed);
             let (slot, contact) = (contact.slot, *contact);
             self.witnesses.tell(door.source, |w| w.knocked(Knock::of(&contact)));
-            self.give_up(o.clock);
+            self.make_room(o.clock);
             self.conclude(slot, &contact, false, Moment::of(o));
         }
     }

@@ -133,7 +133,7 @@ impl Cell {
         self.senders.note(o);
         let slot = contact.slot;
         self.witnesses.tell(o.src, |w| w.knocked(Knock::of(&contact)));
-        self.give_up(o.clock);
+        self.make_room(o.clock);
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
         if let Some(early) = self.deadlines.await_answer(awaited) {

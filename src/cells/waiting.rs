@@ -12,7 +12,11 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cells::{contacts::Slot, near},
+    cells::{
+        contacts::{Moves, Slot},
+        near,
+        room::Room,
+    },
     checkpoint::{Kept, Reader, Unfit, Writer},
     dispatch::Key,
 };
@@ -46,11 +50,32 @@ struct Bucket {
     staying: [Entry; STAYING],
 }
 
-/// The table. It takes no memory before somebody waits.
+impl Bucket {
+    /// Whether a new one would push another out.
+    fn is_full(&self) -> bool {
+        self.recent.iter().all(|entry| entry.source != 0)
+    }
+
+    /// Lets one wait. A hole is filled before anybody has to go.
+    fn add(&mut self, new: Entry) {
+        let Self { recent, staying } = self;
+        let out = recent.iter().position(|entry| entry.source == 0).unwrap_or(RECENT - 1);
+        let Some(front) = recent.get_mut(..=out) else { return };
+        front.rotate_right(1);
+        let oldest = front.first_mut().map(|first| std::mem::replace(first, new));
+        if let Some(oldest) = oldest.filter(|oldest| oldest.source != 0) {
+            let hole = staying.iter().position(|entry| entry.source == 0);
+            if let Some(place) = staying.get_mut(hole.unwrap_or_else(|| oldest.lot())) {
+                *place = oldest;
+            }
+        }
+    }
+}
+
+/// The table. It takes no memory before somebody waits, and grows before anybody has to go.
 #[derive(Debug)]
 pub struct Waiting {
-    /// How many buckets there are, or will be.
-    most: usize,
+    room: Room,
     buckets: Vec<Bucket>,
 }
 
@@ -58,16 +83,28 @@ impl Waiting {
     /// A table for `bytes` of memory.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self { most: (bytes / size_of::<Bucket>()).max(1), buckets: Vec::new() }
+        Self { room: Room::new(bytes / size_of::<Bucket>()), buckets: Vec::new() }
     }
 
+    /// Gives the table so many buckets.
     #[cold]
-    fn begin(&mut self) {
-        self.buckets = vec![Bucket::default(); self.most];
+    fn grow(&mut self, buckets: usize) {
+        for Bucket { recent, staying } in std::mem::replace(&mut self.buckets, vec![Bucket::default(); buckets]) {
+            // The oldest first.
+            for entry in staying.into_iter().chain(recent.into_iter().rev()).filter(|entry| entry.source != 0) {
+                self.bucket(entry.source).into_iter().for_each(|bucket| bucket.add(entry));
+            }
+        }
+    }
+
+    /// Their contacts have gone elsewhere.
+    pub fn follow(&mut self, moves: &Moves) {
+        let all = self.buckets.iter_mut().flat_map(|b| b.recent.iter_mut().chain(b.staying.iter_mut()));
+        all.for_each(|entry| entry.knock.slot = moves.of(entry.knock.slot));
     }
 
     fn at(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.most as u64) >> 32) as usize
+        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
     }
 
     fn bucket(&mut self, hash: u64) -> Option<&mut Bucket> {
@@ -83,29 +120,19 @@ impl Waiting {
 
     /// A lone knock: that of before at another door, which waits no more; without one the source waits with this.
     pub fn meet(&mut self, key: &Key, source: u64, knock: Lone) -> Option<Lone> {
-        if self.buckets.is_empty() {
-            self.begin();
-        }
         let hash = place(key, source);
-        let Bucket { recent, staying } = self.bucket(hash)?;
-        if let Some(entry) = recent.iter_mut().chain(staying.iter_mut()).find(|entry| entry.source == hash) {
+        if let Some(Bucket { recent, staying }) = self.bucket(hash)
+            && let Some(entry) = recent.iter_mut().chain(staying.iter_mut()).find(|entry| entry.source == hash)
+        {
             let before = std::mem::take(entry).knock;
             if before.door != knock.door {
                 return Some(before);
             }
         }
-        let new = Entry { source: hash, knock };
-        // A hole is filled before anybody has to go.
-        let out = recent.iter().position(|entry| entry.source == 0).unwrap_or(RECENT - 1);
-        let front = recent.get_mut(..=out)?;
-        front.rotate_right(1);
-        let oldest = std::mem::replace(front.first_mut()?, new);
-        if oldest.source != 0 {
-            let hole = staying.iter().position(|entry| entry.source == 0);
-            if let Some(place) = staying.get_mut(hole.unwrap_or_else(|| oldest.lot())) {
-                *place = oldest;
-            }
+        while self.room.is_left(self.buckets.len()) && self.buckets.get(self.at(hash)).is_none_or(Bucket::is_full) {
+            self.grow(self.room.more(self.buckets.len()));
         }
+        self.bucket(hash).into_iter().for_each(|bucket| bucket.add(Entry { source: hash, knock }));
         None
     }
 }
@@ -125,16 +152,13 @@ fn place(key: &Key, source: u64) -> u64 {
 
 impl Kept for Waiting {
     fn keep(&self, to: &mut Writer<'_>) -> io::Result<()> {
-        let Self { most: _, buckets } = self;
-        to.put(&buckets.is_empty())?;
-        to.put(buckets.as_slice())
+        let Self { room: _, buckets } = self;
+        to.list(buckets.iter())
     }
 
     fn resume(&mut self, from: &mut Reader<'_>) -> Result<(), Unfit> {
-        if !from.take::<bool>()? {
-            self.begin();
-        }
-        from.fill(&mut self.buckets)
+        self.buckets = from.list(self.room.most())?;
+        self.room.check(self.buckets.len())
     }
 }
 

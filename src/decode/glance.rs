@@ -2,7 +2,7 @@
 //!
 //! In: a frame. Out: [`Glance`]: plain data, or evidence with its record, where `decode`, `classify` and `observe` would
 //! come to the same; or nothing, and the frame takes the long way. It looks at fields where they stand when nothing
-//! unusual comes before them (no third tag, no IP options, no extension header, no missing bytes) or behind them (no tunnel), which costs a
+//! unusual comes before them (no IP options, no extension header, no missing bytes) or behind them (no tunnel), which costs a
 //! quarter of decoding. A property test holds the two ways together.
 //! Must not accept what the long way would not: an evader would go through here unseen.
 //! Read next: `class.rs` (what plain means), `observe.rs` (the record).
