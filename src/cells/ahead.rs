@@ -183,7 +183,8 @@ impl<'a, E: Evidence> Turn<'a, E> {
             self.done = true;
             self.flows.clear();
             look_through(cell, open, self.evidence);
-        } else if let Some(next) = self.evidence.following(&open.lead)
+        } else if open.sighting.observation.kind == Kind::Udp
+            && let Some(next) = self.evidence.following(&open.lead)
             && !cell.settled.holds(next.errand)
         {
             self.flows.extend(Open::of(next, self.evidence));
@@ -218,6 +219,7 @@ impl Cell {
         if let Some((door, word)) = answer {
             let told = self.told(src, &door, word);
             self.seen.get(self.seen_at(told)).into_iter().for_each(bring);
+            self.waiting.bring(&self.key, dst);
         }
         let names = match (o.kind, answer) {
             (Kind::Udp, _) => datagrams(&self.key, sighting),

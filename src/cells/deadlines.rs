@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cells::{
         contacts::{Moves, Slot},
+        near,
         technique::Technique,
     },
     checkpoint::{Kept, Reader, Unfit, Writer},
@@ -78,6 +79,9 @@ const NEVER: Time = Time(i64::MAX);
 
 /// More than there are packets under way at a time (`ahead.rs`): those of them that turn out to be no first contacts push nobody out.
 const UNDER_WAY: usize = 32;
+
+/// So many answers further on what is to be looked at soon is fetched.
+const NEAR: usize = 8;
 
 /// All deadlines of a cell.
 #[derive(Debug)]
@@ -173,6 +177,7 @@ impl Deadlines {
         while let Some(awaited) = self.answers.get(self.approached).filter(|awaited| early || awaited.due <= clock) {
             fetch(awaited);
             self.approached += 1;
+            self.answers.get(self.approached + NEAR).into_iter().for_each(near::bring);
             early = false;
         }
     }

@@ -55,6 +55,7 @@ pub enum Word {
 }
 
 /// The door that a probe knocks at.
+#[inline]
 #[must_use]
 pub fn door_of(o: &Observation, technique: Technique) -> Door {
     let (protocol, port) = match technique {

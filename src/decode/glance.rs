@@ -8,7 +8,7 @@
 //! Read next: `class.rs` (what plain means), `observe.rs` (the record).
 
 use super::{
-    Address, Kind, Marks, Observation, Packet, Telltale,
+    Address, Kind, Marks, Observation, Packet,
     ftp::CONTROL,
     link::{self, ETHERNET, GROUP, ethertype, vlan},
     tcp::{
@@ -192,30 +192,37 @@ impl Carried<'_> {
                     let ports: [[u8; 2]; 2] = [field(header, 0), field(header, 2)];
                     return (!ports.contains(&CONTROL.to_be_bytes())).then_some(Glance::Plain);
                 }
-                let mut o = self.observation(Kind::Tcp, ends(), header, header_len);
+                let o = self.observation(list, Kind::Tcp, ends(), header, header_len)?;
                 let word = |at| u32::from_be_bytes(field(header, at));
                 (o.tcp_seq, o.tcp_ack, o.window, o.flags) = (word(4), word(8), half(header, 14), flags);
                 o.marks.set(tcp::shape(header_len, options));
-                o.telltale = telltale::of_segment(&o, self.bytes.get(..header_len).unwrap_or(self.bytes));
-                list.push(o);
+                o.telltale = telltale::of_segment(o, self.bytes.get(..header_len).unwrap_or(self.bytes));
             }
             protocol::UDP => {
                 let (header, payload) = self.bytes.split_first_chunk::<UDP_HEADER>()?;
-                let mut o = self.observation(Kind::Udp, ends(), header, UDP_HEADER);
-                if tunnel::are_tunnel_ports(Ports { src: o.src_port, dst: o.dst_port }) {
+                if tunnel::are_tunnel_ports(Ports { src: half(header, 0), dst: half(header, 2) }) {
                     return None;
                 }
-                o.telltale = telltale::of_datagram(&o, payload);
-                list.push(o);
+                let o = self.observation(list, Kind::Udp, ends(), header, UDP_HEADER)?;
+                o.telltale = telltale::of_datagram(o, payload);
             }
             _ => return None,
         }
         Some(Glance::Evidence)
     }
 
-    /// What the network header says, and the ports: the transport's `header`, of `header_len` bytes, begins with them.
-    #[inline]
-    fn observation(&self, kind: Kind, ends: Ends, header: &[u8], header_len: usize) -> Observation {
+    /// What the network header says, and the ports: the transport's `header`, of `header_len` bytes, begins with them. It is written where
+    /// it belongs: to be copied there as a whole, it would have to wait until all its parts are written.
+    #[expect(clippy::inline_always, reason = "see `glance`")]
+    #[inline(always)]
+    fn observation<'a>(
+        &self,
+        list: &'a mut Vec<Observation>,
+        kind: Kind,
+        ends: Ends,
+        header: &[u8],
+        header_len: usize,
+    ) -> Option<&'a mut Observation> {
         let Ends { link, src, dst } = ends;
         let mut marks = self.marks;
         marks.set(link.marks);
@@ -225,31 +232,16 @@ impl Carried<'_> {
         if dst.is_many() {
             marks.set(Marks::TO_MANY);
         }
-        Observation {
-            src,
-            dst,
-            stamp: self.frame.stamp,
-            clock: self.frame.clock,
-            seq: self.frame.seq,
-            tcp_seq: 0,
-            tcp_ack: 0,
-            src_port: half(header, 0),
-            dst_port: half(header, 2),
-            window: 0,
-            ip_id: self.ip_id,
-            payload_len: self.sent.saturating_sub(header_len) as u16,
-            vlan: link.vlan,
-            marks,
-            mac: link.mac,
-            protocol: self.protocol,
-            kind,
-            flags: 0,
-            ttl: self.ttl,
-            tos: self.tos,
-            icmp_type: 0,
-            icmp_code: 0,
-            telltale: Telltale::None,
-        }
+        list.push(Observation::BLANK);
+        let o = list.last_mut()?;
+        (o.src, o.dst) = (src, dst);
+        (o.stamp, o.clock, o.seq) = (self.frame.stamp, self.frame.clock, self.frame.seq);
+        (o.src_port, o.dst_port) = (half(header, 0), half(header, 2));
+        (o.ip_id, o.ttl, o.tos, o.protocol) = (self.ip_id, self.ttl, self.tos, self.protocol);
+        o.payload_len = self.sent.saturating_sub(header_len) as u16;
+        (o.vlan, o.mac) = (link.vlan, link.mac);
+        (o.kind, o.marks) = (kind, marks);
+        Some(o)
     }
 }
 
