@@ -84,7 +84,8 @@ impl Door {
     #[inline]
     #[must_use]
     pub fn name(&self, key: &Key, source: u64, target: u64) -> u64 {
-        let rest = u64::from(self.port) | u64::from(self.protocol) << 16 | u64::from(self.incoming) << 24;
+        // In another order than they lie in memory: read at once, they would have to wait until each is written.
+        let rest = u64::from(self.port) << 16 | u64::from(self.protocol) << 8 | u64::from(self.incoming);
         key.join(source, target, rest)
     }
 }

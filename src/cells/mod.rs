@@ -52,7 +52,7 @@ use crate::{
     cells::{
         contacts::{Contacts, State},
         copies::Copies,
-        deadlines::{Awaited, Deadlines, Due},
+        deadlines::{Deadlines, Due},
         named::Named,
         paths::Paths,
         promised::Promised,
@@ -266,7 +266,7 @@ impl Cell {
         while let Some(due) = self.deadlines.next(now) {
             match due {
                 Due::Answer(awaited) => {
-                    self.fall_silent(awaited);
+                    self.fall_silent(&awaited, awaited.due);
                 }
                 Due::Chore(appointment) => self.look_after(appointment),
             }
@@ -284,7 +284,7 @@ impl Cell {
         while self.waits_for().is_some_and(|first| first < seq)
             && let Some(awaited) = self.deadlines.unanswered()
         {
-            self.fall_silent(Awaited { due: awaited.due.min(now), ..awaited });
+            self.fall_silent(&awaited, awaited.due.min(now));
         }
     }
 

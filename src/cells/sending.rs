@@ -137,7 +137,7 @@ impl Cell {
         let awaited =
             Awaited { due: o.clock.after(self.thresholds.answer_wait), seq: o.seq, slot, mark: Awaited::mark(o.stamp) };
         if let Some(early) = self.deadlines.await_answer(awaited) {
-            self.early += u64::from(self.fall_silent(Awaited { due: o.clock, ..early }));
+            self.early += u64::from(self.fall_silent(&early, o.clock));
         }
         State::Pending
     }

@@ -26,14 +26,14 @@ use crate::{
 };
 
 impl Cell {
-    /// Time is up for an answer; true when it had not come.
-    pub(super) fn fall_silent(&mut self, awaited: Awaited) -> bool {
+    /// Time is up for an answer at `due`; true when it had not come.
+    pub(super) fn fall_silent(&mut self, awaited: &Awaited, due: Time) -> bool {
         let Some(contact) = self.contacts.at(awaited.slot) else { return false };
         if contact.state() != State::Pending || Awaited::mark(contact.first) != awaited.mark {
             return false;
         }
         let contact = contact.turned(State::Silent);
-        let moment = Moment { clock: awaited.due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
+        let moment = Moment { clock: due, seq: awaited.seq, stamp: contact.first, vlan: [0; 2] };
         self.conclude(awaited.slot, &contact, false, moment);
         true
     }
