@@ -114,7 +114,7 @@ impl Cell {
                     contact.echo = echo;
                 }
                 if technique.has_ports() {
-                    self.in_vain(o.src, (o.dst, door.port), o.clock, o.seq);
+                    self.in_vain(o.src, (o.dst, door.port), &Moment::of(o));
                 }
                 if let Some(suspect) = self.suspects.get_mut(o.src) {
                     if mark != Marks::default() {

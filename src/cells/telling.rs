@@ -66,7 +66,7 @@ impl Cell {
         let (source, technique) = (contact.source(), contact.technique);
         let in_vain = failed && contact.state() != State::Claimed && technique.has_ports();
         if in_vain {
-            self.in_vain(source, (contact.target(), contact.port()), moment.clock, moment.seq);
+            self.in_vain(source, (contact.target(), contact.port()), &moment);
         }
         // Sixteen bytes outlast the contact where many come: then only that there was one is known.
         let Address(target) = contact.target();
@@ -92,14 +92,13 @@ impl Cell {
     /// A source has failed at its only door so far: others may have the other doors. In a flood only as many are told as there is
     /// room for.
     fn tell_lone(&mut self, source: Address, contact: &Contact, moment: Moment) {
-        let Moment { clock, seq, .. } = moment;
-        let window = clock.0.div_euclid(WINDOW);
+        let window = moment.clock.0.div_euclid(WINDOW);
         if window != self.lone.0 {
             self.lone = (window, 0);
         }
         self.lone.1 += 1;
         if self.lone.1 <= LONE {
-            self.reports.push(Report { clock, seq, source, what: What::Lone(Box::new(Knock::of(contact))) });
+            self.report(source, &moment, What::Lone(Box::new(Knock::of(contact))));
         }
     }
 
@@ -145,11 +144,17 @@ impl Cell {
 
     /// A knock in vain: one of so many is told.
     #[inline]
-    pub(super) fn in_vain(&mut self, source: Address, (target, port): (Address, u16), clock: Time, seq: u64) {
+    pub(super) fn in_vain(&mut self, source: Address, (target, port): (Address, u16), moment: &Moment) {
         self.vain += 1;
         if self.vain.is_multiple_of(SAMPLED) {
-            self.reports.push(Report { clock, seq, source, what: What::Vain { target, port } });
+            self.report(source, moment, What::Vain { target, port });
         }
+    }
+
+    /// Of a flood nearly nothing comes here.
+    #[cold]
+    fn report(&mut self, source: Address, &Moment { clock, seq, .. }: &Moment, what: What) {
+        self.reports.push(Report { clock, seq, source, what });
     }
 
     /// Reports what a knock came to, and keeps the table within its budget.
