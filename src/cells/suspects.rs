@@ -14,6 +14,7 @@ use crate::{
     cells::{
         evidence::Evidence,
         knock::{After, Knock},
+        near::bring,
         outcome::Outcome,
         report::Suspicion,
         technique::{FIRST_UNPRIVILEGED, Technique},
@@ -102,8 +103,17 @@ impl Suspect {
         self.scans.iter_mut().find(|scan| scan.technique == technique)
     }
 
+    /// Has all of it fetched at once that is looked at one after the other.
+    #[inline]
+    fn fetch(&self) {
+        self.crowds.iter().for_each(bring);
+        self.groups.iter().for_each(bring);
+        self.knocks.iter().rev().for_each(bring);
+    }
+
     /// Takes in a first contact whose outcome is known.
     pub fn knock(&mut self, knock: Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
+        self.fetch();
         self.last = now;
         if let Some(scan) = self.scan_mut(knock.technique) {
             let target = key.hash(knock.target);
@@ -152,6 +162,7 @@ impl Suspect {
 
     /// What the source did with a door that had answered.
     pub fn then(&mut self, after: &Knock, now: Time, key: &Key, t: &Thresholds) -> Effect {
+        self.fetch();
         if let Some(scan) = self.scan_mut(after.technique) {
             if scan.evidence.has_target(key.hash(after.target)) {
                 scan.evidence.then(after.after);
