@@ -9,7 +9,7 @@
 //! Source: measured with forged sources, of whose time two thirds were five such waits for each.
 //! Read next: `mod.rs` (how a packet is taken in), `near.rs`.
 
-use std::ops::Range;
+use std::mem::{swap, take};
 
 use crate::{
     cells::{
@@ -20,7 +20,7 @@ use crate::{
         settled::Asked,
         technique::{ACK, RST, Technique, probes},
     },
-    decode::Kind,
+    decode::{Kind, Observation},
     dispatch::{Key, Lead, Names, Role, Sighting},
     source::Time,
 };
@@ -36,9 +36,6 @@ pub trait Evidence {
     /// Hands out the leads that a cell has, in order; of a flow the first, see [`Evidence::following`].
     fn each(&self, cell: usize, take: impl FnMut(Lead));
 
-    /// How many leads some cells have.
-    fn count(&self, cells: Range<usize>) -> usize;
-
     /// What a lead leads to.
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>>;
 
@@ -47,7 +44,7 @@ pub trait Evidence {
 }
 
 /// A packet that has to be looked at.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Open<'a> {
     sighting: Sighting<'a>,
     lead: Lead,
@@ -66,9 +63,44 @@ impl<'a> Open<'a> {
     }
 }
 
+/// What a worker writes on while cells are shown something. Used again: lists of all sizes, between which others keep what lasts longer, would
+/// tear holes into the memory.
+#[derive(Debug, Default)]
+pub struct Slate {
+    open: Vec<Open<'static>>,
+    /// Probes of a cell, and of the one before.
+    probes: [Vec<Probe<'static>>; 2],
+}
+
+/// What was sent, and the hash of all in which another would have to agree.
+pub(super) type Probe<'a> = (u64, &'a Observation);
+
+/// An empty list in the place of another, whose lifetime ends.
+fn wiped<A, B>(list: Vec<A>) -> Vec<B> {
+    // The library does that in place, where both are of one size.
+    list.into_iter().filter_map(|_| None).collect()
+}
+
 /// Shows cells, of which the first has the number `first`, what they own. Then lets their clocks go on to `now`.
-pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time) {
-    let open = open(cells, first, evidence);
+pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time, slate: &mut Slate) {
+    let Slate { open: list, probes } = take(slate);
+    let (mut open, mut probes) = (wiped(list), probes.map(wiped));
+    sort_out(cells, first, evidence, &mut open, &mut probes);
+    show(cells, first, evidence, &open);
+    for cell in &mut *cells {
+        cell.fetch_silent(now);
+    }
+    for cell in &mut *cells {
+        cell.fetch_sources();
+    }
+    for cell in cells {
+        cell.advance(now);
+    }
+    *slate = Slate { open: wiped(open), probes: probes.map(wiped) };
+}
+
+/// The line of stations.
+fn show<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence, open: &[Open<'a>]) {
     let mut places = [[NOWHERE; DOORS]; GROUP];
     let group = |step: usize, station: usize| {
         let begin = step.checked_sub(station).map_or(usize::MAX, |n| n * GROUP).min(open.len());
@@ -101,21 +133,17 @@ pub fn see(cells: &mut [Cell], first: usize, evidence: &impl Evidence, now: Time
         }
     }
     turn.end(cells, None);
-    for cell in &mut *cells {
-        cell.fetch_silent(now);
-    }
-    for cell in &mut *cells {
-        cell.fetch_sources();
-    }
-    for cell in cells {
-        cell.advance(now);
-    }
 }
 
 /// The packets whose errands are not settled. Mere probes are dealt with here: they need nothing else that the cell knows.
-fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Vec<Open<'a>> {
-    let mut open = Vec::with_capacity(evidence.count(first..first + cells.len()));
-    let (mut asked, mut probed) = (Asked::new(), Vec::new());
+fn sort_out<'a>(
+    cells: &mut [Cell],
+    first: usize,
+    evidence: &'a impl Evidence,
+    open: &mut Vec<Open<'a>>,
+    [probes, before]: &mut [Vec<Probe<'a>>; 2],
+) {
+    let mut asked = Asked::new();
     cells.iter().take(1).for_each(|cell| cell.settled.bring());
     for n in 0..cells.len() {
         cells.get(n + 1).into_iter().for_each(|next| next.settled.bring());
@@ -127,7 +155,7 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
                 if let Some(sighting) = evidence.sighting(&lead) {
                     cell.twins.bring(lead.errand);
                     bring(sighting.observation);
-                    probed.push((n, lead.errand, sighting.observation));
+                    probes.push((lead.errand, sighting.observation));
                 }
             } else if !cell.settled.holds(lead.errand)
                 && let Some(mut this) = Open::of(lead, evidence)
@@ -140,11 +168,11 @@ fn open<'a>(cells: &mut [Cell], first: usize, evidence: &'a impl Evidence) -> Ve
                 open.push(this);
             }
         });
+        // Those of the one before, while this one's are being fetched.
+        cells.get_mut(n.wrapping_sub(1)).into_iter().for_each(|cell| cell.probed(before));
+        swap(probes, before);
     }
-    for (n, probe, o) in probed {
-        cells.get_mut(n).into_iter().for_each(|cell| cell.probed(probe, o));
-    }
-    open
+    cells.last_mut().into_iter().for_each(|cell| cell.probed(before));
 }
 
 /// The cell whose turn it is, and what it has not been shown yet.

@@ -4,12 +4,12 @@
 //! batches. Some packets come twice within a moment, some through a tunnel or a VLAN: what counts those stands behind what is settled.
 //! Read next: `ahead.rs`.
 
-use std::{cell::Cell as Counter, ops::Range, sync::Arc};
+use std::{cell::Cell as Counter, sync::Arc};
 
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use super::{
-    Cell, Evidence, Report,
+    Cell, Evidence, Report, Slate,
     contacts::Contacts,
     properties::{Act, acts, packet},
     samples::{goodbye, syn, udp, welcome},
@@ -40,10 +40,6 @@ impl Evidence for Round {
         for (piece, number) in self.pieces.iter().zip(0..) {
             piece.leads(cell).iter().for_each(|lead| take(lead.of_list(number)));
         }
-    }
-
-    fn count(&self, cells: Range<usize>) -> usize {
-        self.pieces.iter().map(|piece| piece.count(cells.clone())).sum()
     }
 
     fn sighting(&self, lead: &Lead) -> Option<Sighting<'_>> {
@@ -89,6 +85,7 @@ fn one_by_one(cells: &mut [Cell], packets: &[Observation]) {
 /// In rounds of several pieces, of so many packets each in turn; so many cells at once. How often leads were looked through again.
 fn in_batches(cells: &mut [Cell], packets: &[Observation], sizes: &[usize], round: usize, together: usize) -> usize {
     let (mut rest, mut sizes, mut again) = (packets, sizes.iter().cycle(), 0);
+    let mut slate = Slate::default();
     while let Some(last) = rest.last() {
         let mut pieces = Vec::new();
         let mut now = last.clock;
@@ -100,7 +97,7 @@ fn in_batches(cells: &mut [Cell], packets: &[Observation], sizes: &[usize], roun
         }
         let round = Round { pieces, asked: Counter::new(0) };
         for (n, part) in cells.chunks_mut(together).enumerate() {
-            see(part, n * together, &round, now);
+            see(part, n * together, &round, now, &mut slate);
         }
         again += round.asked.get() - CELLS;
     }

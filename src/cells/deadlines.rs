@@ -114,18 +114,16 @@ impl Deadlines {
     #[inline]
     pub fn await_answer(&mut self, awaited: Awaited) -> Option<Awaited> {
         let early = if self.answers.len() >= self.most { self.unanswered() } else { None };
-        if self.answers.len() == self.answers.capacity() {
-            self.grow();
+        if self.answers.capacity() == 0 {
+            self.begin();
         }
         self.answers.push_back(awaited);
         early
     }
 
-    /// A ring goes round all that it has: it takes no more than is needed, and never more than there is room for.
     #[cold]
-    fn grow(&mut self) {
-        let waiting = self.answers.len();
-        self.answers.reserve_exact(waiting.clamp(1, self.most - waiting));
+    fn begin(&mut self) {
+        self.answers.reserve_exact(self.most);
     }
 
     /// The contacts that are awaited have gone elsewhere.

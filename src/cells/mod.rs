@@ -71,7 +71,7 @@ use crate::{
     source::Time,
 };
 
-pub use ahead::{Evidence, see};
+pub use ahead::{Evidence, Slate, see};
 pub use report::{Report, Suspicion, What};
 
 /// Shares of a cell's memory, in percent; the rest is for the awaited answers and for slack.
@@ -231,7 +231,7 @@ impl Cell {
     pub fn see(&mut self, sighting: &Sighting<'_>) {
         let &Sighting { observation: o, role, errand, .. } = sighting;
         if role == Role::Probed {
-            self.probed(errand, o);
+            self.was_probed(errand, o);
         } else if !self.settled.holds(errand) {
             self.take_in(sighting);
         }

@@ -100,7 +100,7 @@ mod tests {
         let (key, mut paths) = (Key::new(1), Paths::default());
         let mut o = Observation { vlan: [12, 0], seq: 5, ..syn((2, 40_000), (1, 80)) };
         o.marks.set(Marks::TUNNELLED);
-        let tunnels = [(4, tunnel(9, 9)), (5, tunnel(3, 4))];
+        let tunnels = vec![(4, tunnel(9, 9)), (5, tunnel(3, 4))];
         let answer =
             Sighting { observation: &o, role: Role::Receiver, errand: 0, names: &Names::default(), tunnels: &tunnels };
         paths.note(&key, &answer);
@@ -116,7 +116,13 @@ mod tests {
         let o = syn((2, 40_000), (1, 80));
         paths.note(
             &key,
-            &Sighting { observation: &o, role: Role::Sender, errand: 0, names: &Names::default(), tunnels: &[] },
+            &Sighting {
+                observation: &o,
+                role: Role::Sender,
+                errand: 0,
+                names: &Names::default(),
+                tunnels: &Vec::new(),
+            },
         );
         assert_eq!((paths.0.capacity(), paths.of(&key, o.src)), (0, Path::default()));
     }

@@ -7,6 +7,7 @@
 use crate::{
     cells::{
         Cell, Moment,
+        ahead::Probe,
         contacts::{Door, Found, Slot, State},
         is_silly,
         knock::Knock,
@@ -42,9 +43,17 @@ impl Cell {
         }
     }
 
-    /// One of its addresses was probed; `probe` is the hash of all in which another would have to agree.
+    /// Its addresses were probed: what was sent, with the hashes of all in which another would have to agree.
     #[inline]
-    pub(super) fn probed(&mut self, probe: u64, o: &Observation) {
+    pub(super) fn probed(&mut self, probes: &mut Vec<Probe<'_>>) {
+        for (probe, o) in probes.drain(..) {
+            self.was_probed(probe, o);
+        }
+    }
+
+    /// One of its addresses was probed.
+    #[inline]
+    pub(super) fn was_probed(&mut self, probe: u64, o: &Observation) {
         if let Some(other) = self.twins.see(probe, o) {
             self.reports.push(Report { clock: o.clock, seq: o.seq, source: o.src, what: What::Twin { other } });
         }

@@ -89,7 +89,7 @@ impl Waiting {
     /// Gives the table so many buckets.
     #[cold]
     fn grow(&mut self, buckets: usize) {
-        for Bucket { recent, staying } in std::mem::replace(&mut self.buckets, vec![Bucket::default(); buckets]) {
+        for Bucket { recent, staying } in self.room.grow(&mut self.buckets, Bucket::default(), buckets) {
             // The oldest first.
             for entry in staying.into_iter().chain(recent.into_iter().rev()).filter(|entry| entry.source != 0) {
                 self.bucket(entry.source).into_iter().for_each(|bucket| bucket.add(entry));

@@ -109,22 +109,18 @@ pub fn judge_aloud(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut i
         .case
         .iter()
         .all(|k| k.outcome == Outcome::Silent && !terrain.is_in_view(k.target) || k.marks.has(Marks::NO_ROUTE));
-    let doors = s.evidence.tally.doors();
     let guilty = match s.ground {
-        Ground::Failures => failures(s, terrain, t, say),
+        // Of a sweep over many ports hardly enough of each are among the knocks that are kept, however many there were in all.
+        Ground::Failures => {
+            let is_sweep = unheard && s.technique.is_tcp() && !are_scattered(s.case.iter());
+            failures(s, terrain, t, say) || is_sweep && is_crowd(s, unheard, terrain, t, say)
+        }
         // Nobody scans all over the Internet without a port in mind: such are the lists of peers.
         Ground::Incoherent if are_peers(s.case.iter()) => {
             say(Said::Peers);
             false
         }
-        // Peers that are gone look the same from one side: only a great many tell.
-        Ground::Incoherent => {
-            let doubtful = if s.technique == Technique::Udp { 2 } else { 1 };
-            let succeeds = |k: &&Knock| weigh(k, terrain, false).0 == Weight::Succeeds;
-            let (succeeded, all) = (s.case.iter().filter(succeeds).count() as u64, s.case.len() as u64);
-            (all - succeeded) * 100 >= all * u64::from(t.incoherent_percent)
-                && (!unheard || are_enough(doors, doubtful * MANY * u64::from(t.incoherent), say))
-        }
+        Ground::Incoherent => is_crowd(s, unheard, terrain, t, say),
         Ground::Blind => is_blind(s, terrain, t),
         // The packets themselves tell; unless they are answers, bent on the way, which nobody refuses.
         Ground::Dishonest | Ground::Repeated if !s.case.iter().all(is_from_service) => true,
@@ -142,6 +138,15 @@ pub fn judge_aloud(s: &Suspicion, terrain: &Terrain, t: &Thresholds, say: &mut i
         Ground::HalfOpen | Ground::EmptyConnects | Ground::SameWords | Ground::Bounced => true,
     };
     Verdict { guilty, one_sided: unheard }
+}
+
+/// Whether nearly all of very many fail. Peers that are gone look the same from one side (`unheard`): there only a great many tell.
+fn is_crowd(s: &Suspicion, unheard: bool, terrain: &Terrain, t: &Thresholds, say: &mut impl FnMut(Said)) -> bool {
+    let doubtful = if s.technique == Technique::Udp { 2 } else { 1 };
+    let succeeds = |k: &&Knock| weigh(k, terrain, false).0 == Weight::Succeeds;
+    let (succeeded, all) = (s.case.iter().filter(succeeds).count() as u64, s.case.len() as u64);
+    (all - succeeded) * 100 >= all * u64::from(t.incoherent_percent)
+        && (!unheard || are_enough(s.evidence.tally.doors(), doubtful * MANY * u64::from(t.incoherent), say))
 }
 
 /// Whether too many of a service's hosts fail, of those from whose network something is heard: the cell took a
@@ -372,6 +377,35 @@ mod tests {
         let hosts = |many: u8, apart: u8| -> Vec<Knock> { (0..many).map(|n| knock(n * apart, 80, Silent)).collect() };
         assert!(!guilty(&hosts(19, 8), nothing) && guilty(&hosts(20, 8), nothing), "scattered hosts");
         assert!(!guilty(&hosts(7, 1), nothing) && guilty(&hosts(8, 1), nothing), "neighbours");
+    }
+
+    #[test]
+    fn where_nothing_is_heard_a_sweep_over_many_ports_is_counted_as_a_whole() {
+        // Of twelve ports hardly six each are among the knocks that are kept.
+        let swept = |many: u16, knock: fn(u16) -> Knock, prepare: fn(&mut Terrain)| {
+            let knocks: Vec<_> = (0..many).map(knock).collect();
+            let case = knocks[knocks.len().saturating_sub(64)..].to_vec();
+            let mut terrain = Terrain::new(Key::new(1));
+            prepare(&mut terrain);
+            judge(&Suspicion { case, ..suspicion(&knocks) }, &terrain, &Thresholds::default())
+        };
+        let near = |n: u16| Knock {
+            target: Address::v4([10, 7, (n % 251) as u8, (n * 8) as u8]),
+            ..knock(1, 20 + n % 12, Silent)
+        };
+        assert_eq!(swept(127, near, nothing), Verdict { guilty: false, one_sided: true });
+        assert_eq!(swept(128, near, nothing), Verdict { guilty: true, one_sided: true });
+        let far = |n: u16| Knock {
+            target: Address::v4([20 + (n % 200) as u8, (n / 3) as u8, 3, 1]),
+            ..knock(1, 20 + n % 12, Silent)
+        };
+        assert!(!swept(400, far, nothing).guilty, "whoever talks to many all over the Internet looks so from one side");
+        let claimed = |n: u16| Knock {
+            target: Address::v4([10, 7, (n % 251) as u8, (n * 8) as u8]),
+            after: if n.is_multiple_of(3) { After::Claimed } else { After::Nothing },
+            ..knock(1, 20 + n % 12, Silent)
+        };
+        assert!(!swept(400, claimed, nothing).guilty, "many ended as one who was answered");
     }
 
     #[test]

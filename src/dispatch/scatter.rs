@@ -88,7 +88,7 @@ pub struct Sighting<'a> {
     /// What its ends are called ([`Key::name`]).
     pub names: &'a Names,
     /// [`Scattered::tunnels`] of its batch.
-    pub tunnels: &'a [(u64, Tunnel)],
+    pub tunnels: &'a Vec<(u64, Tunnel)>,
 }
 
 impl Sighting<'_> {
@@ -212,13 +212,6 @@ impl Scattered {
     #[must_use]
     pub fn is_empty(&self, cell: usize) -> bool {
         self.starts.get(cell) == self.starts.get(cell + 1)
-    }
-
-    /// How many leads some cells have.
-    #[must_use]
-    pub fn count(&self, cells: Range<usize>) -> usize {
-        let begin = |cell| self.starts.get(cell).map_or(0, |start| *start as usize);
-        begin(cells.end).saturating_sub(begin(cells.start))
     }
 
     /// Leads to what one cell owns of the batch, in order.

@@ -3,7 +3,7 @@
 //! In: batches, in order. Out: for each the observations, sorted by cell. All buffers are reused from
 //! round to round. Must not know of threads: `run.rs` says who works when.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use crate::{
     cells::Evidence,
@@ -390,10 +390,6 @@ impl Evidence for Lot {
     #[inline]
     fn each(&self, cell: usize, mut take: impl FnMut(Lead)) {
         self.works().zip(0..).for_each(|(work, number)| work.each(cell, number, &mut take));
-    }
-
-    fn count(&self, cells: Range<usize>) -> usize {
-        self.works().map(|work| work.scattered.count(cells.clone()) + work.rebuilt.count(cells.clone())).sum()
     }
 
     #[inline]

@@ -19,7 +19,7 @@ use standing::Standing;
 use tripline_plugin::Event;
 
 use crate::{
-    cells::{self, Cell, Losses},
+    cells::{self, Cell, Losses, Slate},
     checkpoint::{Unfit, Writer},
     correlate::{Correlate, Finding, reference::Reference, talk::Heard},
     defragment::{Counts as Defragmented, Defragmenter, Limits, Policies},
@@ -159,7 +159,7 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
     // What is read and decoded, and what is run through the cells.
     let (mut fresh, mut decoded) = (Lot::default(), Lot::default());
     // One for each worker: it stays near its core.
-    let mut buffers = vec![Vec::new(); plan.shards.max(1)];
+    let mut tools: Vec<(Vec<u8>, Slate)> = (0..plan.shards.max(1)).map(|_| Default::default()).collect();
     // All that a state holds. By name, since nothing here is one thing but while the loop stands still.
     macro_rules! standing {
         () => {
@@ -197,10 +197,10 @@ pub fn run(source: &mut dyn Source, mut plan: Plan, sink: &mut dyn Sink) -> Resu
             }
             front.deliver(sink, false);
         };
-        pool.work(&mut buffers, own, |buffer| {
+        pool.work(&mut tools, own, |(buffer, slate)| {
             desk.work(buffer, || {
                 let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-                part.map(|(cells, first)| cells::see(cells, first, &decoded, clock.now())).is_some()
+                part.map(|(cells, first)| cells::see(cells, first, &decoded, clock.now(), slate)).is_some()
             });
         });
         let used = desk.close();
