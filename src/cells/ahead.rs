@@ -284,3 +284,17 @@ fn datagrams(key: &Key, sighting: &Sighting<'_>) -> [Option<u64>; DOORS] {
     let incoming = role == Role::Sender;
     [back(incoming), there(!incoming)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wiped_list_keeps_its_memory() {
+        let probe = Observation::BLANK;
+        let mut list: Vec<Probe<'_>> = Vec::with_capacity(100);
+        list.push((1, &probe));
+        let wiped: Vec<Probe<'static>> = wiped(list);
+        assert_eq!((wiped.len(), wiped.capacity()), (0, 100));
+    }
+}
