@@ -6,8 +6,8 @@
 
 use crate::checkpoint::Unfit;
 
-/// What a table has at first, and then: shares of what it may have.
-const SHARES: [usize; 2] = [16, 1];
+/// What a table has at first, and then, and then: shares of what it may have.
+const SHARES: [usize; 3] = [16, 4, 1];
 
 /// The sizes of a table.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_table_grows_step_by_step_to_what_it_may_have() {
-        for (most, expected) in [(0, vec![1]), (3, vec![1, 3]), (204, vec![12, 204])] {
+        for (most, expected) in [(0, vec![1]), (3, vec![1, 3]), (204, vec![12, 51, 204])] {
             let room = Room::new(most);
             let next = |size: usize| room.is_left(size).then(|| room.more(size));
             let sizes: Vec<_> = std::iter::successors(next(0), |size| next(*size)).collect();
