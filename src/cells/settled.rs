@@ -1,6 +1,6 @@
 //! Errands that are settled: of which more packets say nothing new for now.
 //!
-//! In: names of errands (`dispatch/scatter.rs`). Out: whether one is settled. A direct-mapped memory: who finds his place taken
+//! In: names of errands (`dispatch/errand.rs`). Out: whether one is settled. A direct-mapped memory: who finds his place taken
 //! is looked at again, and that is all. Most evidence of most networks goes no further than here.
 //! What is settled stays so as long as its name lasts, or until all are opened, and nothing else makes room: so whoever looks for many at once
 //! (`ahead.rs`) skips the same packets as one who looks for each in its turn. What counts packets may thus stand behind this.

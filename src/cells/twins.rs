@@ -28,7 +28,7 @@ impl Default for Twins {
 }
 
 impl Twins {
-    /// Takes a probe in, by the hash of all in which twins agree (`dispatch/scatter.rs`); tells who else has sent the same.
+    /// Takes a probe in, by the hash of all in which twins agree (`dispatch/errand.rs`); tells who else has sent the same.
     pub fn see(&mut self, probe: u64, o: &Observation) -> Option<Address> {
         let known = self.0.get_mut(at(probe))?;
         if known.0 == probe {
