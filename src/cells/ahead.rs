@@ -211,6 +211,7 @@ impl<'a, E: Evidence> Turn<'a, E> {
             self.done = true;
             self.flows.clear();
             look_through(cell, open, self.evidence);
+        // Only datagrams come in flows.
         } else if open.sighting.observation.kind == Kind::Udp
             && let Some(next) = self.evidence.following(&open.lead)
             && !cell.settled.holds(next.errand)

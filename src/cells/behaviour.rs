@@ -14,12 +14,17 @@ use super::{
     walk::Ground,
 };
 use crate::{
-    decode::{Kind, Marks, Observation},
+    decode::{Address, Kind, Marks, Observation},
+    dispatch::Key,
     source::Time,
 };
 use tripline_plugin::event::Trust;
 
 const DOORS: [u16; 4] = [22, 23, 80, 443];
+
+/// So much memory that a cell's tables grow twice, and so many doors that they do.
+const ROOMY: usize = 64 << 20;
+const MANY: u16 = 500;
 
 /// Doors as (open, closed, unreachable, silent).
 fn doors(s: &Suspicion) -> (u64, u64, u64, u64) {
@@ -571,4 +576,32 @@ fn a_copy_is_no_retry_nor_is_an_older_attempt_that_comes_again() {
     assert_eq!(retried(|story, o| story.see(o)), 0, "a copy");
     assert_eq!(retried(|story, o| story.wait(900).see(o)), 4);
     assert_eq!(retried(|story, o| story.see(later(o)).wait(900).see(o).wait(2_000).see(o)), 0, "the first of two");
+}
+
+#[test]
+fn who_is_waited_for_falls_silent_wherever_his_contact_has_gone() {
+    let mut story = Story::within(ROOMY);
+    for port in 1..=MANY {
+        story.see(syn((2, 40_000), (1, port)));
+    }
+    let s = story.wait(5_000).end().suspicion();
+    assert_eq!(doors(&s), (0, 0, 0, MANY.into()));
+}
+
+#[test]
+fn who_waits_is_remembered_with_his_door_wherever_that_has_gone() {
+    let mut story = Story::within(ROOMY);
+    story.refused((2, 40_000), (1, 22));
+    let key = Key::new(5);
+    let neighbours = (0..u32::MAX).map(|n| Address::v4((0x0a09_0000 + n).to_be_bytes()));
+    let neighbour = neighbours.filter(|address| key.cell(*address) == key.cell(host(2))).nth(1).unwrap();
+    for port in 1..=MANY {
+        story.refused_to(neighbour, (3, port));
+    }
+    story.refused((2, 40_000), (1, 23));
+    let mut few = story.reports().into_iter().filter(|report| report.source == host(2)).filter_map(|r| match r.what {
+        What::Few(knocks) => Some(knocks.iter().map(|k| k.port).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(few.next(), Some(vec![22, 23]));
 }

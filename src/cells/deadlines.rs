@@ -121,6 +121,7 @@ impl Deadlines {
         early
     }
 
+    /// Takes addresses for all that may wait; memory only as the ring goes round.
     #[cold]
     fn begin(&mut self) {
         self.answers.reserve_exact(self.most);

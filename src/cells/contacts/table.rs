@@ -218,22 +218,37 @@ impl Contacts {
 
     /// Gives the table so many buckets.
     #[cold]
-    fn grow(&mut self, buckets: usize) {
+    fn grow(&mut self, buckets: usize, now: Time) {
         let old = self.room.grow(&mut self.table, Bucket::EMPTY, buckets);
         let mut moves = Moves(vec![Slot::default(); old.len() * WAYS]);
         let entries = old.iter().flat_map(|Bucket { head, entries }| head.tags.iter().zip(head.worths).zip(entries));
-        for (((known, worth), contact), slot) in entries.zip(&mut moves.0).filter(|(((known, ..), _), _)| **known != 0)
-        {
+        for (((_, worth), contact), slot) in entries.zip(&mut moves.0).filter(|(((known, _), _), _)| **known != 0) {
             let (source, target) = (self.key.name(contact.source), self.key.name(contact.target));
             let (at, tag) = self.place(contact.door().name(&self.key, source, target));
-            debug_assert_eq!(tag, *known, "it is called as it was");
-            if let Some((way, new)) = self.table.get_mut(at).map(|bucket| (bucket.head.least(), bucket)) {
-                self.lost += u64::from(new.head.tags.get(way).is_some_and(|tag| *tag != 0));
-                new.set(way, tag, worth, contact);
+            if let Some(way) = self.vacate(at, now)
+                && let Some(bucket) = self.table.get_mut(at)
+            {
+                bucket.set(way, tag, worth, contact);
                 *slot = Slot((at * WAYS + way) as u32);
             }
         }
         self.moves = std::mem::take(&mut self.moves).then(moves);
+    }
+
+    /// Makes room in a bucket, and tells where. Who has to go is counted, and kept for whoever has to know.
+    #[inline]
+    fn vacate(&mut self, at: usize, now: Time) -> Option<usize> {
+        let Bucket { head, entries } = self.table.get(at)?;
+        let way = head.least();
+        let contact = entries.get(way)?;
+        if *head.tags.get(way)? != 0 {
+            let open = contact.state == State::Pending;
+            self.lost += u64::from(open);
+            if open || contact.may_be_settled(now) {
+                self.displaced = Some(*contact);
+            }
+        }
+        Some(way)
     }
 
     /// Where contacts have gone since the last call, if they have.
@@ -279,19 +294,12 @@ impl Contacts {
             return self.table.get_mut(at)?.hold(at, way).map(|held| Found::Known(held.seen(now)));
         }
         while self.room.is_left(self.table.len()) && self.table.get(at).is_none_or(Bucket::is_full) {
-            self.grow(self.room.more(self.table.len()));
+            self.grow(self.room.more(self.table.len()), now);
             at = self.place(name).0;
         }
+        let way = self.vacate(at, now)?;
         let bucket = self.table.get_mut(at)?;
-        let way = bucket.head.least();
         let (known, contact) = (bucket.head.tags.get_mut(way)?, bucket.entries.get_mut(way)?);
-        if *known != 0 {
-            let open = contact.state == State::Pending;
-            self.lost += u64::from(open);
-            if open || contact.may_be_settled(now) {
-                self.displaced = Some(*contact);
-            }
-        }
         *known = tag;
         let Door { source, target, port, protocol, incoming } = *door;
         *contact = Contact { source, target, port, protocol, last: window(now), ..Contact::EMPTY };
